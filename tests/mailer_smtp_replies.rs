@@ -1,7 +1,11 @@
 //! Replies that are SMTP only by their code: non-UTF-8 octets, and replies to another command.
 
+use std::time::Duration;
+
 use canvass::mailer::reply::{Phase, Reply};
-use canvass::mailer::smtp::{Envelope, Outcome, Refusal, RefusalKind, Session};
+use canvass::mailer::smtp::{Envelope, Outcome, Patience, Refusal, RefusalKind, Session};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::TcpListener;
 
 use crate::mailer_smtp::{accepted, relay, send};
 use crate::support::smtp_server::{Act, At, Offers, SmtpServer};
@@ -67,6 +71,8 @@ async fn no_message_is_given_to_a_server_that_answers_another_question() {
             (At::Mail, "354 go on", Phase::Mail),
             // A surplus line: every later reply is one command behind.
             (At::Rcpt, "250 2.1.5 ok\r\n250 2.1.5 ok", Phase::Data),
+            // It would be taken for the reply to the message.
+            (At::Data, "354 go on\r\n250 2.0.0 ok", Phase::Data),
         ] {
             let server = server(false, pipelining).await;
             server.rule(at, "", Act::Say(reply.into()), Some(1));
@@ -84,4 +90,115 @@ async fn no_message_is_given_to_a_server_that_answers_another_question() {
             assert_eq!(server.count(), 0);
         }
     }
+}
+
+#[tokio::test]
+async fn a_reply_to_ehlo_that_lettre_cannot_read_is_about_the_relay() {
+    let server = SmtpServer::start().await;
+    server.say(At::Ehlo, "", "250-x\r\n250- \r\n250 DSN");
+    let refusal = Session::connect(&relay(&server.url())).await.map(|_| ());
+    let refusal = refusal.unwrap_err();
+    assert_eq!(refusal.phase, Phase::Hello);
+    assert!(
+        matches!(refusal.kind, RefusalKind::Unusable(_)),
+        "{refusal}"
+    );
+}
+
+#[tokio::test]
+async fn keywords_of_ehlo_have_no_case() {
+    let server = SmtpServer::offering(Offers {
+        auth: Some("AG5ld3MAc2VjcmV0".into()),
+        ..Offers::default()
+    })
+    .await;
+    server.say(
+        At::Ehlo,
+        "",
+        "250-x\r\n250-8bitmime\r\n250-smtputf8\r\n250 auth login plain",
+    );
+    let url = format!("smtp://news:secret@127.0.0.1:{}", server.port());
+    let mut session = Session::connect(&relay(&url)).await.unwrap();
+    assert!(accepted(&send(&mut session, "jürgen@example.org").await));
+    assert!(server.received()[0].commands[0].contains("SMTPUTF8 BODY=8BITMIME"));
+}
+
+#[tokio::test]
+async fn login_answers_one_question_after_the_other() {
+    let server = SmtpServer::start().await;
+    server.say(At::Ehlo, "", "250-x\r\n250 AUTH LOGIN");
+    server.rule(At::Auth, "", Act::Say("334 VXNlcm5hbWU6".into()), Some(1));
+    let url = format!("smtp://news:secret@127.0.0.1:{}", server.port());
+    let refusal = Session::connect(&relay(&url)).await.map(|_| ());
+    // This server knows no more of it: it takes the user name for a command.
+    match refusal.unwrap_err() {
+        Refusal {
+            phase: Phase::Auth,
+            kind: RefusalKind::Refused(reply),
+        } => assert_eq!(reply.to_string(), "500 5.5.2 what?"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(server.commands("BMV3CW=="), 1, "the user name");
+}
+
+/// A server that says this once it has read `octets` of the message, and closes the connection.
+async fn closing_in_mid_message(octets: usize, says: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("smtp://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (tcp, _) = listener.accept().await.unwrap();
+        let mut tcp = BufReader::new(tcp);
+        tcp.write_all(b"220 test\r\n").await.unwrap();
+        for reply in ["250 test\r\n", "250 ok\r\n", "250 ok\r\n", "354 go on\r\n"] {
+            let mut line = String::new();
+            tcp.read_line(&mut line).await.unwrap();
+            tcp.write_all(reply.as_bytes()).await.unwrap();
+        }
+        let mut some = vec![0; octets];
+        tcp.read_exact(&mut some).await.unwrap();
+        tcp.write_all(says.as_bytes()).await.unwrap();
+    });
+    url
+}
+
+#[tokio::test]
+async fn what_a_server_says_before_it_closes_in_mid_message_counts() {
+    // Longer than the buffers of both sides.
+    let message = "0123456789 ".repeat(2 << 20);
+    for (says, refused) in [("552 5.3.4 too big\r\n", true), ("", false)] {
+        let url = closing_in_mid_message(1_000, says).await;
+        let mut relay = relay(&url);
+        relay.patience = Patience::of(Duration::from_secs(20));
+        let mut session = Session::connect(&relay).await.unwrap();
+        let envelope = Envelope::new("news@example.org", "r@example.org").unwrap();
+        let ready = session.open(&envelope).await.unwrap();
+        match ready.finish(message.as_bytes(), None).await {
+            Outcome::Refused(reply) => {
+                assert!(refused);
+                assert_eq!(reply.enhanced, Some((5, 3, 4)));
+            }
+            Outcome::NotSent(_) => assert!(!refused, "its words were not read"),
+            other => panic!("{other:?}"),
+        }
+        assert!(!session.takes(&envelope));
+    }
+}
+
+#[tokio::test]
+async fn a_line_without_an_end_does_not_fill_the_memory() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("smtp://{}", listener.local_addr().unwrap());
+    let wrote = tokio::spawn(async move {
+        let (mut tcp, _) = listener.accept().await.unwrap();
+        let mut wrote = 0;
+        while wrote < 64 << 20 && tcp.write_all(&[b'2'; 4096]).await.is_ok() {
+            wrote += 4096;
+        }
+        wrote
+    });
+    let mut relay = relay(&url);
+    relay.patience = Patience::of(Duration::from_secs(20));
+    let refusal = Session::connect(&relay).await.map(|_| ()).unwrap_err();
+    assert!(refusal.to_string().contains("does not end"), "{refusal}");
+    assert!(wrote.await.unwrap() < 64 << 20, "it was read to its end");
 }

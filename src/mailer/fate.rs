@@ -96,6 +96,7 @@ impl Fate {
             }
             RefusalKind::Unusable(why) => Self::Never(Reason::Refused, Words::event(phase, why)),
             RefusalKind::TooLarge { octets, limit } => Self::TooLarge(Words {
+            RefusalKind::Closed(reply) => Self::Lost(Words::of(reply)),
                 text: format!("the mail has {octets} octets, and the relay takes at most {limit}"),
                 ..Words::default()
             }),

@@ -263,7 +263,10 @@ impl Line {
         let Some(place) = &mut self.places[way.relay] else {
             return Err(Refusal::unusable(Phase::Rcpt, "no connection is free"));
         };
-        if let Some(old) = place.session.take_if(|session| !session.takes(envelope)) {
+        if let Some(old) = place
+            .session
+            .take_if(|session| !session.takes(envelope) || session.was_left())
+        {
             old.quit().await;
         }
         let session = match &mut place.session {

@@ -26,6 +26,10 @@ const LONGEST_COMMAND: usize = 1_000;
 /// How much of the replies is remembered, in bytes.
 const MEMORY: usize = 8 * 1024;
 
+/// The longest line of a reply, in bytes. lettre looks at the length of a line only after its end; RFC 5321 §4.5.3.1.5
+/// allows 512.
+const LONGEST_LINE: usize = 8 * 1024;
+
 /// What the server said since the last command.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Heard(Arc<Mutex<Since>>);
@@ -110,6 +114,8 @@ pub(super) struct Channel {
     stream: Stream,
     replay: Vec<u8>,
     heard: Heard,
+    /// Octets since the last line end.
+    line: usize,
 }
 
 impl Channel {
@@ -118,7 +124,21 @@ impl Channel {
             stream,
             replay,
             heard,
+            line: 0,
         }
+    }
+
+    /// Refuses a line that does not end, which would fill the memory.
+    fn measure(&mut self, said: &[u8]) -> io::Result<()> {
+        self.line = match said.iter().rposition(|octet| *octet == b'\n') {
+            Some(end) => said.len() - end - 1,
+            None => self.line + said.len(),
+        };
+        if self.line > LONGEST_LINE {
+            let why = "a line of the server's reply does not end";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        }
+        Ok(())
     }
 }
 
@@ -142,6 +162,7 @@ impl AsyncRead for Channel {
         }
         let said = &mut buf.filled_mut()[before..];
         self.heard.hear(said);
+        self.measure(said)?;
         // lettre treats a reply with any non-UTF-8 octet as a broken connection. The meaning of a reply is in its ASCII
         // part.
         for octet in said.iter_mut().filter(|octet| !octet.is_ascii()) {

@@ -13,6 +13,7 @@
 mod channel;
 mod envelope;
 mod framed;
+mod login;
 mod opening;
 mod refusal;
 mod relay;

@@ -3,13 +3,13 @@
 //! STARTTLS is done here and not by lettre: lettre keeps its read buffer across the handshake, so that a reply injected
 //! in clear text before it would be trusted after it (the flaw of CVE-2011-0411, on the client's side).
 
-use std::{io, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc};
 
 use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::timeout,
+    net::{TcpStream, lookup_host},
+    time::{Instant, timeout, timeout_at},
 };
 use tokio_rustls::TlsConnector;
 
@@ -25,12 +25,7 @@ const MAX_CLEAR_REPLY: usize = 8 * 1024;
 
 /// Connects and sets up TLS. After STARTTLS, the greeting is kept for lettre to read.
 pub(super) async fn open(relay: &Relay, heard: Heard) -> Result<Channel, Refusal> {
-    let connecting = TcpStream::connect((relay.host.as_str(), relay.port));
-    let mut tcp = match timeout(relay.patience.connect, connecting).await {
-        Ok(Ok(tcp)) => tcp,
-        Ok(Err(error)) => return Err(lost(Phase::Connect, &error)),
-        Err(_) => return Err(Refusal::timed_out(Phase::Connect)),
-    };
+    let mut tcp = reach(relay).await?;
     tcp.set_nodelay(true)
         .map_err(|e| lost(Phase::Connect, &e))?;
     match relay.tls {
@@ -49,6 +44,32 @@ pub(super) async fn open(relay: &Relay, heard: Heard) -> Result<Channel, Refusal
             Ok(Channel::new(stream, greeting, heard))
         }
     }
+}
+
+async fn reach(relay: &Relay) -> Result<TcpStream, Refusal> {
+    let end = Instant::now() + relay.patience.connect;
+    let looking = lookup_host((relay.host.as_str(), relay.port));
+    match timeout_at(end, looking).await {
+        Ok(Ok(found)) => first_of(&found.collect::<Vec<_>>(), end).await,
+        Ok(Err(error)) => Err(lost(Phase::Connect, &error)),
+        Err(_) => Err(Refusal::timed_out(Phase::Connect)),
+    }
+}
+
+/// Connects to the first address that answers. Each has its share of the time, so that one that does not answer (an
+/// IPv6 address without a route, for example) does not use up that of the others.
+async fn first_of(addresses: &[SocketAddr], end: Instant) -> Result<TcpStream, Refusal> {
+    let mut failed = Refusal::unusable(Phase::Connect, "the host has no address");
+    for (others, address) in (0..addresses.len()).rev().zip(addresses) {
+        let left = end.saturating_duration_since(Instant::now());
+        let share = left / u32::try_from(others + 1).unwrap_or(u32::MAX);
+        failed = match timeout(share, TcpStream::connect(address)).await {
+            Ok(Ok(tcp)) => return Ok(tcp),
+            Ok(Err(error)) => lost(Phase::Connect, &error),
+            Err(_) => Refusal::timed_out(Phase::Connect),
+        };
+    }
+    Err(failed)
 }
 
 async fn handshake(relay: &Relay, tcp: TcpStream) -> Result<Stream, Refusal> {
@@ -177,7 +198,32 @@ fn lost(phase: Phase, error: &io::Error) -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use super::end_of_reply;
+    use std::time::Duration;
+
+    use tokio::net::TcpSocket;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_address_that_does_not_answer_leaves_time_for_the_next() {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let full = listener.local_addr().unwrap();
+        let soon = || Instant::now() + Duration::from_millis(300);
+        // Nobody accepts: once its queue is full, the kernel answers no more.
+        let mut waiting = Vec::new();
+        while let Ok(tcp) = first_of(&[full], soon()).await {
+            waiting.push(tcp);
+            assert!(waiting.len() < 64, "the queue is never full");
+        }
+        let open = TcpSocket::new_v4().unwrap();
+        open.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let open = open.listen(8).unwrap();
+        let good = open.local_addr().unwrap();
+        let tcp = first_of(&[full, good], soon()).await.unwrap();
+        assert_eq!(tcp.peer_addr().unwrap(), good);
+    }
 
     #[test]
     fn a_reply_ends_with_its_last_line() {

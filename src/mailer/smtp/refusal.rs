@@ -20,6 +20,9 @@ pub enum RefusalKind {
     Refused(Reply),
     /// The connection broke or a time-out passed.
     Lost(String),
+    /// The server closed a connection that had been used, instead of accepting another mail. A new one shows whether it
+    /// accepts mails.
+    Closed(Reply),
     /// The server does not offer what this mail or our configuration needs.
     Unusable(String),
     /// The message is larger than the server's declared limit (RFC 1870).
@@ -50,7 +53,9 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
-            RefusalKind::Refused(reply) => write!(f, "{}: {reply}", self.phase),
+            RefusalKind::Refused(reply) | RefusalKind::Closed(reply) => {
+                write!(f, "{}: {reply}", self.phase)
+            }
             RefusalKind::Lost(why) | RefusalKind::Unusable(why) => {
                 write!(f, "{}: {why}", self.phase)
             }

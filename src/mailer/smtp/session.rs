@@ -1,12 +1,10 @@
 //! One connection, driven phase by phase.
 
-use std::time::Duration;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
+use futures::FutureExt as _;
 use lettre::transport::smtp::{
-    authentication::{Credentials, Mechanism},
-    client::AsyncSmtpConnection,
-    extension::{ClientId, Extension},
-    response::Response,
+    client::AsyncSmtpConnection, extension::ClientId, response::Response,
 };
 use tokio::time::{Instant, timeout};
 
@@ -14,12 +12,19 @@ use super::{
     channel::Heard,
     envelope::Envelope,
     framed::Framed,
+    login::log_in,
     opening,
     refusal::{Outcome, Refusal, RefusalKind},
     relay::{Patience, Recycle, Relay},
-    step::{StepError, closing, offers, refusal, reply_of, settled, size_limit, step, unless_gone},
+    step::{
+        StepError, closing, farewell, offers, refusal, reply_of, settled, size_limit, step,
+        unless_gone,
+    },
 };
 use crate::mailer::reply::Phase;
+
+/// How long a server's reply is awaited if it refused to read the whole message.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// A connection after `EHLO` and, if configured, `AUTH`.
 pub struct Session {
@@ -47,21 +52,31 @@ impl Session {
     /// # Errors
     /// The phase that failed and the server's reply. No mail was sent.
     pub async fn connect(relay: &Relay) -> Result<Self, Refusal> {
+        // lettre panics at some replies to EHLO (an empty line, for example). That is the relay's fault, and must not
+        // be taken for a fault at the mail that waits for the connection.
+        let connecting = AssertUnwindSafe(Self::begin(relay)).catch_unwind().await;
+        connecting.unwrap_or_else(|_| {
+            let why = "the server's reply cannot be read";
+            Err(Refusal::unusable(Phase::Hello, why))
+        })
+    }
+
+    async fn begin(relay: &Relay) -> Result<Self, Refusal> {
         let heard = Heard::default();
         let channel = opening::open(relay, heard.clone()).await?;
         let hello = ClientId::Domain(relay.hello.clone());
         let greeting = AsyncSmtpConnection::connect_with_transport(Box::new(channel), &hello);
-        let connection = step(&heard, 0, relay.patience.greeting, greeting)
+        let mut connection = step(&heard, 0, relay.patience.greeting, greeting)
             .await
             .map_err(|error| refusal(Phase::Hello, error))?;
         let said = heard.text();
-        let info = connection.server_info();
-        let mut session = Self {
+        log_in(&mut connection, &heard, relay, &said).await?;
+        Ok(Self {
             pipelining: offers(&said, "PIPELINING"),
             dsn: offers(&said, "DSN"),
             size: size_limit(&said),
-            smtputf8: info.supports_feature(Extension::SmtpUtfEight),
-            eight_bit: info.supports_feature(Extension::EightBitMime),
+            smtputf8: offers(&said, "SMTPUTF8"),
+            eight_bit: offers(&said, "8BITMIME"),
             connection,
             heard,
             patience: relay.patience,
@@ -71,18 +86,7 @@ impl Session {
             refusals: 0,
             usable: true,
             ahead: None,
-        };
-        if let Some(login) = &relay.login {
-            let credentials = Credentials::new(login.user.clone(), login.password.clone());
-            session.heard.forget();
-            let auth = session
-                .connection
-                .auth(&[Mechanism::Plain, Mechanism::Login], &credentials);
-            step(&session.heard, 0, relay.patience.greeting, auth)
-                .await
-                .map_err(|error| refusal(Phase::Auth, error))?;
-        }
-        Ok(session)
+        })
     }
 
     /// Whether the mail with this envelope may be sent over this connection.
@@ -92,6 +96,19 @@ impl Session {
             Some(ahead) => ahead == envelope,
             None => self.usable && self.fresh(),
         }
+    }
+
+    /// Whether the server has said something since the last mail: mostly that it closes an idle connection. It would be
+    /// taken for the reply to the next command, so the connection cannot be used any more.
+    pub fn was_left(&mut self) -> bool {
+        if self.ahead.is_some() {
+            return false;
+        }
+        self.heard.forget();
+        let at_once = self.connection.read_response().now_or_never();
+        let left = at_once.is_some() || self.heard.goes_on_after(0);
+        self.usable &= !left;
+        left
     }
 
     fn fresh(&self) -> bool {
@@ -142,8 +159,15 @@ impl Session {
         match result {
             Ok(()) => Ok(Ready { session: self }),
             Err(refusal) => {
+                let used = self.mails > 0 || self.refusals > 0;
                 self.refusals += 1;
-                Err(refusal)
+                match farewell(&refusal).filter(|_| used) {
+                    Some(closed) => {
+                        self.usable = false;
+                        Err(closed)
+                    }
+                    None => Err(refusal),
+                }
             }
         }
     }
@@ -188,7 +212,7 @@ impl Session {
             return opened;
         };
         match (opened, data) {
-            (Ok(()), Ok(())) => Ok(()),
+            (Ok(()), Ok(())) => self.in_turn(index + 3),
             (Err(refusal), Ok(())) => {
                 // RFC 2920 §3.1: DATA was accepted without a recipient; end it with an empty message.
                 self.heard.forget();
@@ -219,6 +243,15 @@ impl Session {
                 self.reset(&refusal).await;
                 return Err(refusal);
             }
+        }
+        self.in_turn(1)
+    }
+
+    /// After a surplus reply, the next one would be taken for the reply to the message.
+    fn in_turn(&self, replies: usize) -> Result<(), Refusal> {
+        if self.heard.goes_on_after(replies) {
+            let why = "the server spoke out of turn".to_owned();
+            return Err(refusal(Phase::Data, StepError::Lost(why)));
         }
         Ok(())
     }
@@ -298,7 +331,10 @@ impl Ready<'_> {
         session.heard.message_begins(framed.octets());
         let sending = session.connection.command(framed);
         let verdict = step(&session.heard, 0, session.patience.dot, sending).await;
-        let outcome = session.settle(verdict);
+        let outcome = match verdict {
+            Err(StepError::Lost(why)) if !session.heard.dot_written() => session.cut_off(why).await,
+            verdict => session.settle(verdict),
+        };
         if next.is_some() && std::mem::take(&mut session.usable) {
             // The replies to it are still unread.
             session.ahead = next.cloned();
@@ -331,8 +367,18 @@ impl Session {
             Err(StepError::Unreadable(_)) => {
                 Outcome::InDoubt("the server's reply is not SMTP".to_owned())
             }
-            Err(StepError::Lost(why)) if self.heard.dot_written() => Outcome::InDoubt(why),
-            Err(StepError::Lost(why)) => Outcome::NotSent(why),
+            Err(StepError::Lost(why)) => Outcome::InDoubt(why),
+        }
+    }
+
+    /// The outcome of a message that could not be written to its end. A server that refuses it in the middle says so
+    /// before it closes the connection.
+    async fn cut_off(&mut self, why: String) -> Outcome {
+        let said = self.connection.read_response();
+        let said = step(&self.heard, 0, LAST_WORDS, said).await;
+        match said.map_err(|error| refusal(Phase::Dot, error).kind) {
+            Err(RefusalKind::Refused(reply)) => Outcome::Refused(reply),
+            _ => Outcome::NotSent(why),
         }
     }
 }

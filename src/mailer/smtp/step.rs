@@ -106,19 +106,34 @@ pub(super) fn closing(refusal: &Refusal) -> bool {
     matches!(&refusal.kind, RefusalKind::Refused(reply) if reply.code == 421)
 }
 
+/// The reply to MAIL of a server that closes the connection. If it has carried mails, it may have been idle for too
+/// long, or have had its number of mails: that is not about the next mail and says little about the relay.
+pub(super) fn farewell(refusal: &Refusal) -> Option<Refusal> {
+    let RefusalKind::Refused(reply) = &refusal.kind else {
+        return None;
+    };
+    // RFC 3463 §3.5: X.4.2 is a bad connection.
+    let closes = reply.code == 421 || matches!(reply.enhanced, Some((4, 4, 2)));
+    (refusal.phase == Phase::Mail && closes).then(|| Refusal {
+        phase: refusal.phase,
+        kind: RefusalKind::Closed(reply.clone()),
+    })
+}
+
 pub(super) fn offers(hello: &str, feature: &str) -> bool {
+    offered(hello).any(|offer| offer.trim().eq_ignore_ascii_case(feature))
+}
+
+/// The lines of a reply to `EHLO`, without their code.
+pub(super) fn offered(hello: &str) -> impl Iterator<Item = &str> {
     hello
         .lines()
         .filter_map(|line| line.strip_prefix("250").and_then(|rest| rest.get(1..)))
-        .any(|offer| offer.trim().eq_ignore_ascii_case(feature))
 }
 
 /// The server's size limit in octets (RFC 1870): `None` if it states none, 0 if it says that there is no limit.
 pub(super) fn size_limit(hello: &str) -> Option<usize> {
-    let offers = hello
-        .lines()
-        .filter_map(|line| line.strip_prefix("250").and_then(|rest| rest.get(1..)));
-    offers.into_iter().find_map(|offer| {
+    offered(hello).find_map(|offer| {
         let mut words = offer.split_ascii_whitespace();
         let is_size = words.next()?.eq_ignore_ascii_case("SIZE");
         is_size.then(|| {
