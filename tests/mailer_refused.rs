@@ -114,6 +114,33 @@ async fn an_issue_that_every_relay_refuses_pauses_after_ten_over_all_lanes() {
 }
 
 #[tokio::test]
+async fn a_login_that_is_refused_is_not_tried_every_minute() {
+    let server = SmtpServer::offering(Offers {
+        auth: Some("AG5ld3MAc2VjcmV0".into()),
+        ..Offers::default()
+    })
+    .await;
+    let wrong = format!("smtp://news:wrong@127.0.0.1:{}", server.port());
+    let app = app_with(&server, |config| {
+        config.mail.smtp_url = Secret::new(wrong);
+    })
+    .await;
+    enqueue(&app, "ada@example.org").await;
+    let end = tokio::time::Instant::now() + PATIENCE;
+    let rest = loop {
+        let relay = mailer::status(&app.app).relays.remove(0);
+        if let BreakerState::Open { failures: 2, until } = relay.breaker {
+            assert_eq!(relay.breaker_words, "535 5.7.8 no");
+            break until.since(app.app.clock.now());
+        }
+        assert!(tokio::time::Instant::now() < end, "{relay:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert!(rest > Duration::from_secs(14 * 60), "{rest:?}");
+    assert_eq!(server.commands("AUTH"), 2);
+}
+
+#[tokio::test]
 async fn while_another_relay_rests_nobody_is_failed() {
     let (blocking, away) = (SmtpServer::start().await, SmtpServer::start().await);
     blocking.say(At::Mail, "", BLOCKED);

@@ -75,6 +75,71 @@ async fn who_is_sent_away_after_the_message_is_still_to_be_sent_to_for_the_first
 }
 
 #[tokio::test]
+async fn a_relay_that_defers_before_it_knows_the_recipient_costs_nobody_an_attempt() {
+    let server = SmtpServer::start().await;
+    server.say(At::Mail, "", "452 4.3.1 Insufficient system storage");
+    let app = app_with(&server, |_| {}).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 40).await;
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    until_it_rests(&app).await;
+    sleep(Duration::from_secs(2)).await;
+    let tried = server.commands("MAIL");
+    assert!(tried <= 10, "{tried} mails in two seconds");
+    server.forgive();
+    let done = until(&app, issue, |p| p.state == MailingState::Finished).await;
+    assert_eq!(done.counts.sent, 40);
+    assert_eq!(app.count("SELECT COUNT(*) FROM delivery_attempt").await, 0);
+    let spent = "SELECT COUNT(*) FROM delivery WHERE attempt > 1";
+    assert_eq!(app.count(spent).await, 0);
+}
+
+/// A server that closes an idle connection, or one that has had its number of mails, says so unasked.
+#[tokio::test]
+async fn a_connection_that_is_closed_between_two_mails_costs_nothing() {
+    for (per_second, says) in [
+        (0, "421 4.7.0 too many messages in this connection"),
+        (2, "421 4.4.2 idle timeout"),
+        (2, "451 4.4.2 Timeout waiting for data from client"),
+    ] {
+        let server = SmtpServer::start().await;
+        let accepted = Act::SayAndDrop(format!("250 2.0.0 queued\r\n{says}"));
+        server.rule(At::Dot, "", accepted, None);
+        let url = server.url();
+        let app = app_with(&server, |config| {
+            config.mail.connections = 1;
+            config.mail.smtp_url = canvass::types::Secret::new(String::new());
+            config.mail.relays = vec![canvass::config::Relay {
+                name: String::new(),
+                url: canvass::types::Secret::new(url),
+                weight: 1,
+                connections: None,
+                mails_per_connection: None,
+                per_second,
+                per_day: 0,
+                warm_up: None,
+            }];
+        })
+        .await;
+        let daily = app.newsletter("daily").await;
+        subscribe(&app, &daily, 4).await;
+        let issue = hand_over(&app, &daily, Duration::ZERO).await;
+        let end = Instant::now() + PATIENCE;
+        while progress(&app, issue).await.state != MailingState::Finished {
+            let relay = &mailer::status(&app.app).relays[0];
+            assert_eq!(relay.breaker, BreakerState::Closed, "{says}: {relay:?}");
+            assert!(Instant::now() < end, "{says}: {relay:?}");
+            sleep(Duration::from_millis(5)).await;
+        }
+        once_each(&server, 4);
+        assert_eq!(server.connections(), 4, "{says}");
+        let spent = "SELECT COUNT(*) FROM delivery WHERE attempt > 1 OR code <> 0";
+        assert_eq!(app.count(spent).await, 0, "{says}");
+        assert_eq!(app.count("SELECT COUNT(*) FROM delivery_attempt").await, 0);
+    }
+}
+
+#[tokio::test]
 async fn who_was_deferred_before_is_deferred_again_with_the_attempts_that_were_spent() {
     let server = SmtpServer::start().await;
     let busy = Act::Say("450 4.2.0 greylisted".to_owned());

@@ -13,10 +13,33 @@ use crate::types::Random;
 
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
+/// The pauses after a login that was refused for the second time in a row.
+const FIRST_LOGIN: Duration = Duration::from_secs(15 * 60);
+const LONGEST_LOGIN: Duration = Duration::from_secs(2 * 3_600);
 /// How long a trial may take. After that, another lane may try.
 const TRIAL: Duration = Duration::from_secs(60);
 /// How often the lanes that wait for a trial check its result.
 const LOOK: Duration = Duration::from_millis(250);
+
+/// Why a breaker opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The relay cannot be reached, throttles us or refuses our mails.
+    Usual,
+    /// The relay refuses our login: many attempts could lock the account, and it mostly takes a person to mend it.
+    Login,
+}
+
+impl Cause {
+    /// The pause after so many failures in a row. The first login that is refused may be a hiccup of the relay's.
+    fn pause(self, failures: u32) -> Duration {
+        let doubled = |first: Duration, times: u32| first * 2u32.saturating_pow(times.min(8));
+        match (self, failures) {
+            (Self::Usual, _) | (Self::Login, 0) => doubled(FIRST, failures).min(LONGEST),
+            (Self::Login, _) => doubled(FIRST_LOGIN, failures - 1).min(LONGEST_LOGIN),
+        }
+    }
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Breaker {
@@ -77,14 +100,21 @@ impl Breaker {
         state.wait(now).or(trial.then_some(LOOK))
     }
 
-    /// Opens the breaker: for 1 s at first, then twice as long each time, at most a minute. Failures of several lanes
-    /// at the same time count once. Returns the pause, or `None` if the breaker was open already.
-    pub(super) fn open(&self, now: Instant, random: &Random, words: &str) -> Option<Duration> {
+    /// Opens the breaker: for 1 s at first, then twice as long each time, at most a minute; after a refused login much
+    /// longer. Failures of several lanes at the same time count once. Returns the pause, or `None` if the breaker was
+    /// open already.
+    pub(super) fn open(
+        &self,
+        now: Instant,
+        random: &Random,
+        cause: Cause,
+        words: &str,
+    ) -> Option<Duration> {
         let mut state = self.lock();
         if state.wait(now).is_some() {
             return None;
         }
-        let pause = (FIRST * 2u32.saturating_pow(state.failures.min(8))).min(LONGEST);
+        let pause = cause.pause(state.failures);
         let jitter = random.below(u64::try_from(pause.as_millis() / 4).unwrap_or(0));
         state.until = Some(now + pause + Duration::from_millis(jitter));
         state.failures = state.failures.saturating_add(1);
@@ -147,8 +177,16 @@ mod tests {
         assert_eq!(breaker.pass(now), Ok(None));
         let mut rests = Vec::new();
         for _ in 0..9 {
-            assert!(breaker.open(now, &random, "421 busy").is_some());
-            assert!(breaker.open(now, &random, "421 busy").is_none());
+            assert!(
+                breaker
+                    .open(now, &random, Cause::Usual, "421 busy")
+                    .is_some()
+            );
+            assert!(
+                breaker
+                    .open(now, &random, Cause::Usual, "421 busy")
+                    .is_none()
+            );
             let wait = breaker.pass(now).unwrap_err();
             rests.push(wait.as_secs());
             now += wait;
@@ -162,15 +200,23 @@ mod tests {
         assert_eq!(breaker.seen(now).words, "421 busy");
         breaker.close();
         assert_eq!(breaker.seen(now), Seen::default());
-        breaker.open(now, &random, "");
+        breaker.open(now, &random, Cause::Usual, "");
         assert!(breaker.wait(now).unwrap() < Duration::from_secs(2));
+    }
+
+    #[test]
+    fn a_login_that_is_refused_again_is_not_tried_for_a_long_time() {
+        let minutes = |failures| Cause::Login.pause(failures).as_secs() / 60;
+        let pauses: Vec<u64> = (0..7).map(minutes).collect();
+        assert_eq!(pauses, [0, 15, 30, 60, 120, 120, 120]);
+        assert_eq!(Cause::Login.pause(u32::MAX), LONGEST_LOGIN);
     }
 
     #[test]
     fn after_a_rest_one_lane_tries_and_the_others_wait_for_it() {
         let (breaker, random) = (Breaker::default(), Random::seeded(1));
         let mut now = Instant::now();
-        breaker.open(now, &random, "gone");
+        breaker.open(now, &random, Cause::Usual, "gone");
         now += LONGEST;
         assert_eq!(breaker.pass(now), Ok(Some(now)));
         assert_eq!(breaker.pass(now), Err(LOOK));

@@ -25,6 +25,8 @@ pub(super) enum Fate {
     ProviderRests(Words),
     /// Not about this mail: the relay throttles us or cannot be reached.
     RelayRests(Words),
+    /// Not about this mail: the relay refuses our login.
+    LoginRefused(Words),
 }
 
 /// The server's words, for the record.
@@ -86,17 +88,20 @@ impl Fate {
     pub(super) fn refused(refusal: &Refusal) -> Self {
         let phase = refusal.phase;
         match &refusal.kind {
+            RefusalKind::Refused(reply) if phase == Phase::Auth && reply.code >= 500 => {
+                Self::LoginRefused(Words::of(reply))
+            }
             RefusalKind::Refused(reply) => Self::decided(phase, reply),
             RefusalKind::Lost(why) if phase.before_mail() => {
                 Self::RelayRests(Words::event(phase, why))
             }
             RefusalKind::Lost(why) => Self::Lost(Words::event(phase, why)),
+            RefusalKind::Closed(reply) => Self::Lost(Words::of(reply)),
             RefusalKind::Unusable(why) if phase.before_mail() => {
                 Self::RelayRests(Words::event(phase, why))
             }
             RefusalKind::Unusable(why) => Self::Never(Reason::Refused, Words::event(phase, why)),
             RefusalKind::TooLarge { octets, limit } => Self::TooLarge(Words {
-            RefusalKind::Closed(reply) => Self::Lost(Words::of(reply)),
                 text: format!("the mail has {octets} octets, and the relay takes at most {limit}"),
                 ..Words::default()
             }),
@@ -152,6 +157,14 @@ mod tests {
             Fate::after_dot(&Outcome::InDoubt("reset".into())),
             Fate::InDoubt(_)
         ));
+    }
+
+    #[test]
+    fn a_refused_login_is_told_from_one_that_may_succeed_later() {
+        let said = |phase, code| refusal(phase, RefusalKind::Refused(Reply::new(code, "no")));
+        assert!(matches!(said(Phase::Auth, 535), Fate::LoginRefused(_)));
+        assert!(matches!(said(Phase::Auth, 454), Fate::RelayRests(_)));
+        assert!(matches!(said(Phase::Greeting, 554), Fate::RelayRests(_)));
     }
 
     #[test]

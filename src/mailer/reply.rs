@@ -180,7 +180,7 @@ pub enum Bounce {
 ///    further attempts could lock the account.
 /// 2. Words or codes about load (`[TSS04]`, `4.7.28`, "too many connections"): from RCPT on they are about this
 ///    recipient's provider, which the relay quotes or is; before that, and with a plain 421, about the relay itself.
-/// 3. 4xx: retry later. 5xx to MAIL: about us.
+/// 3. 4xx: retry later (but see [`decide_at_relay`]). 5xx to MAIL: about us.
 /// 4. 5xx to a recipient or message: words about the sender decide before any code, because servers give 5.1.1 for a
 ///    bad reputation, too. Only weak ones ("contact the sender") yield to words about the address beside such a code.
 ///    Next comes the enhanced code; then words about the address, which count only in a reply to RCPT or beside a code
@@ -242,6 +242,10 @@ pub fn decide(phase: Phase, reply: &Reply) -> Verdict {
         (None, Some((5, 5..=7, _))) => Verdict::FailOurs,
         (Some(_), _) => Verdict::FailRecipient(address),
         (None, Some((5, 1..=4, _))) => Verdict::FailRecipient(Bounce::Soft),
+        // RFC 7504 §4: the domain accepts no mail.
+        (None, None) if reply.code == 556 && phase == Phase::Rcpt => {
+            Verdict::FailRecipient(Bounce::NoDomain)
+        }
         (None, _) => match (reply.code, phase) {
             (550 | 551 | 553, Phase::Rcpt) | (552, _) => Verdict::FailRecipient(Bounce::Soft),
             _ => Verdict::FailOurs,
@@ -250,7 +254,10 @@ pub fn decide(phase: Phase, reply: &Reply) -> Verdict {
 }
 
 /// Like [`decide`], for the reply of a relay to a mail that it is given now. There, "too large" is about the message
-/// and would hit every recipient; in a bounce report, it is about one receiving system among many.
+/// and would hit every recipient; in a bounce report, it is about one receiving system among many. And a 4xx in reply
+/// to MAIL, when no recipient is named yet, is about the relay (a full disk, for example): deferring one recipient after
+/// another would use up an attempt of each. Unless it is about the sender, which other newsletters do not share, or
+/// greylisting, which is overcome by coming back.
 #[must_use]
 pub fn decide_at_relay(phase: Phase, reply: &Reply) -> Verdict {
     let text = plain(&reply.text);
@@ -264,7 +271,22 @@ pub fn decide_at_relay(phase: Phase, reply: &Reply) -> Verdict {
     if too_large && !phase.before_mail() {
         return Verdict::FailOurs;
     }
+    if phase == Phase::Mail && reply.code < 500 {
+        let about_sender = topic(&text, reply.enhanced) == Some(Topic::Sender)
+            || matches!(reply.enhanced, Some((4, 1, 7 | 8)));
+        let greylists = reply.enhanced == Some((4, 7, 1)) || is_greylisting(&reply.text);
+        if !about_sender && !greylists {
+            return Verdict::PauseRelay;
+        }
+    }
     decide(phase, reply)
+}
+
+/// Whether a server says that it defers a mail only to see whether it comes back.
+#[must_use]
+pub fn is_greylisting(text: &str) -> bool {
+    let text = text.to_lowercase();
+    text.contains("greylist") || text.contains("graylist")
 }
 
 /// Words which say that the message is too large for every recipient of this server.

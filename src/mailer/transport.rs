@@ -16,6 +16,7 @@ use super::smtp::{
     Envelope, Patience, Recycle, Refusal, Relay, Session, SmtpUrlError, trust_of_this_machine,
 };
 use super::{
+    breaker::Cause,
     fate::Fate,
     mailing::Reason,
     relays::{Choice, Kind, Relays, Seat},
@@ -295,9 +296,13 @@ impl Line {
                 relays.not_taken(way);
                 relays.lost(way.relay, words, now, at, &self.app.random);
             }
-            Fate::RelayRests(words) => {
+            Fate::RelayRests(words) | Fate::LoginRefused(words) => {
+                let cause = match fate {
+                    Fate::LoginRefused(_) => Cause::Login,
+                    _ => Cause::Usual,
+                };
                 relays.not_taken(way);
-                relays.rests(way.relay, words, now, at, &self.app.random);
+                relays.rests(way.relay, cause, words, now, at, &self.app.random);
             }
             Fate::Later(words) | Fate::Never(_, words) | Fate::ProviderRests(words) => {
                 let never = matches!(fate, Fate::Never(..));

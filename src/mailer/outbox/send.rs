@@ -172,7 +172,7 @@ async fn deal(app: &App, line: &mut Line, mail: &Taken) -> Result<bool, DbErr> {
             // Most likely an old connection had been closed: retry once over a new one.
             Fate::Lost(_) if !lost => lost = true,
             // Another relay may be free.
-            Fate::RelayRests(words) => rested = words.told(),
+            Fate::RelayRests(words) | Fate::LoginRefused(words) => rested = words.told(),
             fate @ (Fate::Never(Reason::Ours, _) | Fate::TooLarge(_)) => {
                 refused_by.push(way.relay);
                 if !line.has_others(&refused_by) {
@@ -205,7 +205,8 @@ async fn settle(app: &App, mail: &Taken, fate: Fate) -> Result<(), DbErr> {
         Fate::Later(words)
         | Fate::Lost(words)
         | Fate::ProviderRests(words)
-        | Fate::RelayRests(words) => {
+        | Fate::RelayRests(words)
+        | Fate::LoginRefused(words) => {
             waiting = Waiting::Single;
             ("deferred", None, words.told())
         }

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{fate::Words, smtp::Relay, status::RelayStatus};
+use super::{breaker::Cause, fate::Words, reply::is_greylisting, smtp::Relay, status::RelayStatus};
 use crate::{
     app::App,
     config,
@@ -246,7 +246,7 @@ impl Relays {
             route.breaker.close();
         } else {
             let why = "a relay refuses our mails and is left alone for a while";
-            route.rest(&route.breaker, words, now, random, why);
+            route.rest(&route.breaker, Cause::Usual, words, now, random, why);
         }
     }
 
@@ -277,7 +277,7 @@ impl Relays {
             return;
         }
         let why = "a relay defers mail after mail and is passed over for a while";
-        route.rest(&route.slow, words, now, random, why);
+        route.rest(&route.slow, Cause::Usual, words, now, random, why);
     }
 
     /// Records another reply of a relay about one mail.
@@ -288,10 +288,11 @@ impl Relays {
         }
     }
 
-    /// Records that a relay throttles us or cannot be reached.
+    /// Records that a relay throttles us, cannot be reached or refuses our login.
     pub(super) fn rests(
         &self,
         way: usize,
+        cause: Cause,
         words: &Words,
         now: Instant,
         at: UnixMillis,
@@ -301,8 +302,11 @@ impl Relays {
             return;
         };
         route.said(&words.told(), at);
-        let why = "a relay is left alone for a while";
-        route.rest(&route.breaker, words, now, random, why);
+        let why = match cause {
+            Cause::Usual => "a relay is left alone for a while",
+            Cause::Login => "a relay refuses the login and is left alone for a while",
+        };
+        route.rest(&route.breaker, cause, words, now, random, why);
     }
 
     /// Records that a connection broke in the middle of a mail. A single time may be chance or due to the mail; several
@@ -320,7 +324,7 @@ impl Relays {
             return;
         };
         if route.lost(&words.told(), at) >= OFTEN || route.breaker.is_troubled() {
-            self.rests(way, words, now, at, random);
+            self.rests(way, Cause::Usual, words, now, at, random);
         }
     }
 
@@ -342,10 +346,7 @@ impl Relays {
 /// and many servers use it when they greylist; but a mail that did come back and gets it again met another policy.
 /// Other servers use other codes (4.2.0, 4.2.2), and only the word in the reply shows it.
 fn is_greylisted(words: &Words, is_first: bool) -> bool {
-    let text = words.text.to_lowercase();
-    (is_first && words.enhanced == "4.7.1")
-        || text.contains("greylist")
-        || text.contains("graylist")
+    (is_first && words.enhanced == "4.7.1") || is_greylisting(&words.text)
 }
 
 /// The relay with the lowest score gets the key: −ln(u) / weight, with u uniform in (0, 1) from key and relay. So each

@@ -10,7 +10,7 @@ use super::quota::Quota;
 use crate::{
     config,
     mailer::{
-        breaker::Breaker,
+        breaker::{Breaker, Cause},
         fate::Words,
         pace::Pace,
         smtp::Relay,
@@ -160,12 +160,13 @@ impl Route {
     pub(super) fn rest(
         &self,
         breaker: &Breaker,
+        cause: Cause,
         words: &Words,
         now: Instant,
         random: &Random,
         why: &str,
     ) {
-        let Some(pause) = breaker.open(now, random, &words.told()) else {
+        let Some(pause) = breaker.open(now, random, cause, &words.told()) else {
             return;
         };
         metrics::counter!("canvass_relay_rests_total", "relay" => self.name.clone()).increment(1);

@@ -61,6 +61,7 @@ fn what_rests_gives_its_share_to_the_others_and_nobody_else_moves() {
         .collect();
     relays.rests(
         1,
+        Cause::Usual,
         &words(421, "4.3.2"),
         Instant::now(),
         AT,
@@ -80,8 +81,22 @@ fn what_rests_gives_its_share_to_the_others_and_nobody_else_moves() {
         "{moved:?}"
     );
     assert_eq!(relays.wait(Instant::now(), AT, true, |_| false), None);
-    relays.rests(0, &gone(), Instant::now(), AT, &Random::seeded(1));
-    relays.rests(2, &gone(), Instant::now(), AT, &Random::seeded(1));
+    relays.rests(
+        0,
+        Cause::Usual,
+        &gone(),
+        Instant::now(),
+        AT,
+        &Random::seeded(1),
+    );
+    relays.rests(
+        2,
+        Cause::Usual,
+        &gone(),
+        Instant::now(),
+        AT,
+        &Random::seeded(1),
+    );
     assert_eq!(way(&relays, 1, Kind::Single), None);
     assert!(relays.wait(Instant::now(), AT, true, |_| false).is_some());
 }
@@ -157,7 +172,7 @@ fn takes(relays: &Relays, now: Instant) -> bool {
 fn a_connection_that_breaks_after_a_rest_makes_it_a_longer_rest_and_no_silence() {
     let (relays, random) = (relays(&[1], |_, _| ()), Random::seeded(1));
     let mut now = Instant::now();
-    relays.rests(0, &gone(), now, AT, &random);
+    relays.rests(0, Cause::Usual, &gone(), now, AT, &random);
     now += Duration::from_secs(2);
     assert!(takes(&relays, now) && !takes(&relays, now), "one tries");
     relays.lost(0, &gone(), now, AT, &random);
@@ -179,7 +194,7 @@ fn a_mail_that_is_not_sent_after_all_lets_another_try() {
     let Choice::Way(before) = relays.choose(1, Kind::Single, now, AT, |_| false, &[]) else {
         panic!("all is well");
     };
-    relays.rests(0, &gone(), now, AT, &random);
+    relays.rests(0, Cause::Usual, &gone(), now, AT, &random);
     now += Duration::from_secs(2);
     let choose = || match relays.choose(1, Kind::Single, now, AT, |_| false, &[]) {
         Choice::Way(way) => Some(way),
@@ -197,7 +212,14 @@ fn a_mail_that_is_not_sent_after_all_lets_another_try() {
 fn a_day_without_grants_in_hand_is_asked_before_a_relay_is_tried() {
     let relays = relays(&[1], |_, settings| settings.per_day = 10);
     let now = Instant::now() + Duration::from_secs(2);
-    relays.rests(0, &gone(), Instant::now(), AT, &Random::seeded(1));
+    relays.rests(
+        0,
+        Cause::Usual,
+        &gone(),
+        Instant::now(),
+        AT,
+        &Random::seeded(1),
+    );
     for _ in 0..2 {
         let choice = relays.choose(1, Kind::First, now, AT, |_| false, &[]);
         assert!(matches!(choice, Choice::Refill(0)), "{choice:?}");

@@ -236,6 +236,8 @@ fn whose_fault_it_is_hangs_on_whom_the_words_are_about() {
         (550, "Die Domain example.net existiert nicht", no_domain),
         (550, "le domaine example.net n'existe pas", no_domain),
         (556, "5.1.10 recipient domain has null MX", HARD),
+        (556, "Domain does not accept mail", no_domain),
+        (556, "no", no_domain),
         // About the recipient, with a word that is otherwise about the sender.
         (
             550,
@@ -319,6 +321,38 @@ fn whose_fault_it_is_hangs_on_whom_the_words_are_about() {
         let given = decide(Phase::Rcpt, &Reply::new(code, words));
         assert_eq!(given, verdict, "{code} {words}");
     }
+}
+
+/// Nobody is named yet when the relay replies to MAIL.
+#[test]
+fn a_relay_that_defers_at_mail_rests_unless_it_is_about_the_sender() {
+    for (code, words, verdict) in [
+        (
+            452,
+            "4.3.1 Insufficient system storage",
+            Verdict::PauseRelay,
+        ),
+        (451, "4.3.0 Temporary lookup failure", Verdict::PauseRelay),
+        (451, "try again", Verdict::PauseRelay),
+        (450, "4.7.1 come back", Verdict::Defer),
+        (451, "Greylisted, please try again", Verdict::Defer),
+        (
+            450,
+            "4.1.8 <b1@bounces.example.org>: Sender address rejected: Domain not found",
+            Verdict::Defer,
+        ),
+        (451, "4.1.8 DNS failure", Verdict::Defer),
+        (550, "5.7.1 sender not allowed", Verdict::FailOurs),
+    ] {
+        let reply = Reply::new(code, words);
+        assert_eq!(
+            decide_at_relay(Phase::Mail, &reply),
+            verdict,
+            "{code} {words}"
+        );
+    }
+    let full = Reply::new(452, "4.3.1 Insufficient system storage");
+    assert_eq!(decide_at_relay(Phase::Rcpt, &full), Verdict::Defer);
 }
 
 #[test]

@@ -80,7 +80,8 @@ impl Lane<'_> {
             | Fate::TooLarge(words)
             | Fate::Lost(words)
             | Fate::ProviderRests(words)
-            | Fate::RelayRests(words) => {
+            | Fate::RelayRests(words)
+            | Fate::LoginRefused(words) => {
                 self.later(holding, work, words, Waiting::Bulk);
             }
         }

@@ -125,7 +125,7 @@ impl Lane<'_> {
                 // Most likely an old connection had been closed: retry once over a new one.
                 Fate::Lost(_) if !lost => lost = true,
                 // Another relay may be free.
-                Fate::RelayRests(words) => rested = Some(words),
+                Fate::RelayRests(words) | Fate::LoginRefused(words) => rested = Some(words),
                 // Another relay may not refuse us, or may accept larger mails.
                 fate @ (Fate::Never(Reason::Ours, _) | Fate::TooLarge(_)) => {
                     refused_by.push(way.relay);
