@@ -102,8 +102,9 @@ async fn a_reason_that_begins_a_line_begins_with_a_capital() {
     let issue = sent_to(&app, 1_100).await;
     let browser = signed_in(&app).await;
     for page in ["", "/recipients"] {
-        let page = browser.get(&format!("/admin/issues/{}{page}", issue.0));
-        page.await.expect(200).says("Refused by the receiving side");
+        let address = format!("/admin/issues/{}{page}", issue.0);
+        let page = browser.get(&address).await.expect(200);
+        page.says("Refused by the receiving side");
     }
 }
 

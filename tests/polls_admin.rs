@@ -276,8 +276,9 @@ async fn the_list_says_that_a_poll_has_more_questions() {
         }));
     })
     .await;
-    let list = signed_in(&app).await.get("/admin/polls?sort=question");
-    let rows = list.await.expect(200).all("tbody th");
+    let editor = signed_in(&app).await;
+    let list = editor.get("/admin/polls?sort=question").await.expect(200);
+    let rows = list.all("tbody th");
     let more: Vec<_> = rows.iter().filter(|row| row.contains("more")).collect();
     assert_eq!(more.len(), 1, "{rows:?}");
     assert!(more[0].ends_with("… and 2 more questions"), "{rows:?}");
