@@ -227,6 +227,7 @@ mod tests {
             counts: super::super::Counts::default(),
             reasons: Vec::new(),
             doubts: Vec::new(),
+            came_back: Vec::new(),
             not_before: UnixMillis(0),
             started: None,
             finished: None,
