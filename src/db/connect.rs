@@ -20,6 +20,7 @@ use sea_orm::{
 use super::bell::Bell;
 use super::fetch_one;
 use super::health::Health;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use crate::types::Secret;
@@ -49,9 +50,26 @@ pub struct Db {
     backend: Backend,
     reader: DatabaseConnection,
     writer: DatabaseConnection,
+    /// Turns for [`Db::scan`].
+    scans: Arc<Semaphore>,
     kept: Arc<Kept>,
     health: Arc<Health>,
     bell: Bell,
+}
+
+/// A turn to read very many rows, and the connections for it.
+#[derive(Debug)]
+pub struct Scan<'a> {
+    reader: &'a DatabaseConnection,
+    /// `None` only if the semaphore were closed, which nobody does.
+    _turn: Option<SemaphorePermit<'a>>,
+}
+
+impl Deref for Scan<'_> {
+    type Target = DatabaseConnection;
+    fn deref(&self) -> &DatabaseConnection {
+        self.reader
+    }
 }
 
 /// SQLite's one write connection, kept between two groups of ballots.
@@ -145,6 +163,7 @@ impl Db {
             backend: Backend::Sqlite,
             reader,
             writer,
+            scans: scans(max_connections),
             kept: Arc::default(),
             health: Arc::new(file.map(Health::of_file).unwrap_or_default()),
             bell: Bell::default(),
@@ -183,6 +202,7 @@ impl Db {
             backend: Backend::Postgres,
             reader: pool.clone(),
             writer: pool,
+            scans: scans(max_connections),
             kept: Arc::default(),
             health: Arc::default(),
             bell: Bell::default(),
@@ -209,6 +229,16 @@ impl Db {
     #[must_use]
     pub fn read(&self) -> &DatabaseConnection {
         &self.reader
+    }
+
+    /// Like [`read`](Self::read), for a query that reads very many rows, such as all ballots of a poll. Waits for a
+    /// turn, because such queries together never take the last connection: votes need one every second. Whoever has a
+    /// turn must not ask for another.
+    pub async fn scan(&self) -> Scan<'_> {
+        Scan {
+            reader: &self.reader,
+            _turn: self.scans.acquire().await.ok(),
+        }
     }
 
     /// A read transaction that sees one snapshot of the database, whatever is written meanwhile.
@@ -282,6 +312,12 @@ impl Db {
             *kept = Some(connection);
         }
     }
+}
+
+/// All connections less the writer and one reader, but at least one.
+fn scans(max_connections: u32) -> Arc<Semaphore> {
+    let turns = max_connections.saturating_sub(2).max(1);
+    Arc::new(Semaphore::new(turns as usize))
 }
 
 /// Creates a missing database file readable by its owner only, because it will hold addresses. SQLite gives its

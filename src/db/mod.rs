@@ -4,6 +4,7 @@
 //!   key belongs to this database.
 //! - [`Db::open`]: connect. Every pragma is a connect option, so that each connection has it.
 //! - [`Db::read`]: connections for reading. On SQLite a pool of readers that cannot write.
+//!   [`Db::scan`]: the same in turns, for queries that read very many rows.
 //! - [`Db::write_txn`]: the one way to write. On SQLite the pool behind it has one connection and the transaction
 //!   is `BEGIN IMMEDIATE`: writers queue in our process instead of failing on the file lock. Nothing that waits on
 //!   the network happens while one is open. If the reply to a commit is lost, the outcome is looked up afterwards.
@@ -41,7 +42,7 @@ mod write;
 pub use access::{AccessError, Role, access};
 pub use asked::AskedTxn;
 pub use bell::Bell;
-pub use connect::{Backend, Db, OpenError};
+pub use connect::{Backend, Db, OpenError, Scan};
 pub use copy::{end_restore, restored_file};
 pub use fate::{connection_lost, is_unwritable};
 pub use health::Trouble;

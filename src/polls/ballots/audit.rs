@@ -41,6 +41,7 @@ struct Number {
 }
 
 async fn recount(db: &Db, poll: PollId) -> Result<Vec<Difference>, DbErr> {
+    let _turn = db.scan().await;
     let moment = db.snapshot().await?;
     // Reads the poll again from this snapshot: if it has been sealed since, its ballots are elsewhere.
     let Some(poll) = &definition::by_id_in(&moment, poll).await? else {

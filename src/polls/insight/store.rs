@@ -142,7 +142,7 @@ pub async fn alike(db: &Db, poll: PollId, tier: Tier) -> Result<Option<Vec<Alike
         choices: Vec<u8>,
         n: i64,
     }
-    let rows: Vec<Row> = find_all(db.read(), sql, values).await?;
+    let rows: Vec<Row> = find_all(&*db.scan().await, sql, values).await?;
     if rows.len() > MOST_KINDS {
         return Ok(None);
     }

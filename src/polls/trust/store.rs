@@ -206,7 +206,7 @@ pub async fn unseen(db: &Db, poll: PollId, since: UnixMillis) -> Result<HashMap<
         Tier::Subscriber.code().into(),
         Place::Api.code().into(),
     ];
-    let rows: Vec<Row> = find_all(db.read(), sql, values).await?;
+    let rows: Vec<Row> = find_all(&*db.scan().await, sql, values).await?;
     let number = |row: &Row| (said_by(&row.choices), row.n.unsigned_abs());
     let mut unseen: HashMap<u64, u64> = rows.iter().map(number).collect();
     let sql = "SELECT choices, CAST(SUM(ballots) AS BIGINT) AS n FROM poll_burst \
@@ -373,7 +373,7 @@ async fn counts_where(db: &Db, which: &str, values: Vec<Value>) -> Result<Counts
         choices: Vec<u8>,
         n: i64,
     }
-    for row in find_all::<Row>(db.read(), sql, values).await? {
+    for row in find_all::<Row>(&*db.scan().await, sql, values).await? {
         let tier = Tier::from_code(row.tier);
         *counts.voters.entry(tier).or_default() += row.n;
         for option in stored_options(&row.choices) {
