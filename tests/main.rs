@@ -84,6 +84,7 @@ mod mailer_unspent_kill;
 mod newsletters_api;
 mod newsletters_editing;
 mod newsletters_looks;
+mod old_rows;
 mod openapi;
 mod polls_admin;
 mod polls_api_repeats;

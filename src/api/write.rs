@@ -22,10 +22,7 @@ pub const KEPT: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// Deletes the keys of requests that were made more than [`KEPT`] ago, with their responses. Returns how many.
 pub async fn purge(app: &App) -> Result<u64, DbErr> {
     let before: UnixMillis = app.clock.now() - KEPT;
-    let txn = app.db.write_txn("purge idempotency keys").await?;
-    let gone = write_store::purge(&txn, before).await?;
-    txn.commit().await?;
-    Ok(gone)
+    write_store::purge(&app.db, before).await
 }
 
 /// The `Idempotency-Key` of a request, if it has one.

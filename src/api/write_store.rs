@@ -5,7 +5,7 @@ use sea_orm::ActiveValue::Set;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, TryInsertResult};
 
 use crate::db::entities::idempotency;
-use crate::db::{DbErr, WriteTxn};
+use crate::db::{Db, DbErr, WriteTxn};
 use crate::types::{ApiTokenId, UnixMillis};
 
 /// Claims a key for a request with this hash. Returns false if the key is taken. Of two concurrent requests, the second
@@ -65,10 +65,8 @@ pub(super) async fn answer(
 }
 
 /// Deletes the keys claimed before `before`, with their responses. Returns how many.
-pub(super) async fn purge(txn: &WriteTxn, before: UnixMillis) -> Result<u64, DbErr> {
-    let gone = idempotency::Entity::delete_many()
-        .filter(idempotency::Column::CreatedMs.lt(before))
-        .exec(&**txn)
-        .await?;
-    Ok(gone.rows_affected)
+pub(super) async fn purge(db: &Db, before: UnixMillis) -> Result<u64, DbErr> {
+    let old = "DELETE FROM idempotency WHERE created_ms < $1";
+    db.purge("purge idempotency keys", old, "created_ms", before)
+        .await
 }

@@ -12,8 +12,5 @@ const KEPT: Duration = Duration::from_secs(400 * 24 * 3_600);
 /// Deletes reports that no longer count, and returns their number. Their consequences stay: subscriptions stay ended,
 /// addresses suppressed.
 pub async fn purge(app: &App) -> Result<u64, DbErr> {
-    let txn = app.db.write_txn("purge bounces").await?;
-    let gone = store::forget(&txn, app.clock.now() - KEPT).await?;
-    txn.commit().await?;
-    Ok(gone)
+    store::forget(&app.db, app.clock.now() - KEPT).await
 }

@@ -1,10 +1,7 @@
 //! Queries about reports. They are recorded by [`mailing::note`](crate::mailer::mailing::note), together with what
 //! relays say at once.
 
-use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _};
-
-use crate::db::entities::bounce;
-use crate::db::{Backend, DbErr, WriteTxn, fetch_one, find_value};
+use crate::db::{Backend, Db, DbErr, WriteTxn, fetch_one, find_value};
 use crate::types::{IssueId, NewsletterId, ReaderId, UnixMillis};
 
 /// Locks a reader's row until the commit, so that if two reports arrive at once, the second counts the first. On SQLite
@@ -18,12 +15,9 @@ pub(super) async fn hold(txn: &WriteTxn, backend: Backend, reader: ReaderId) -> 
 }
 
 /// Deletes reports from before that time, and returns the number of rows.
-pub(super) async fn forget(txn: &WriteTxn, before: UnixMillis) -> Result<u64, DbErr> {
-    let gone = bounce::Entity::delete_many()
-        .filter(bounce::Column::AtMs.lt(before))
-        .exec(&**txn)
-        .await?;
-    Ok(gone.rows_affected)
+pub(super) async fn forget(db: &Db, before: UnixMillis) -> Result<u64, DbErr> {
+    let old = "DELETE FROM bounce WHERE at_ms < $1";
+    db.purge("purge bounces", old, "reader_id", before).await
 }
 
 /// The newsletter of an issue.

@@ -14,6 +14,7 @@
 //! - [`Turns`]: a whole transaction in one statement, for PostgreSQL, where each round trip counts.
 //! - [`group_commit`]: many small writes in one commit; each is answered after it.
 //! - [`migrate`]: the schema, under a lock; refuses a database from a newer version.
+//! - [`Db::purge`]: deletes old rows, a few at a time.
 //! - [`Db::scrub`]: removes deleted data from the files as well.
 //! - [`Db::copy_into`]: a copy of a database in use.
 //! - [`Db::look_after`]: whether the database accepts writes, for `/readyz`.
@@ -32,6 +33,7 @@ mod health;
 pub mod lock;
 pub mod migrate;
 mod pepper;
+mod purge;
 mod scrub;
 mod search;
 mod sparing;

@@ -9,8 +9,10 @@ use crate::db::DbErr;
 /// Deletes what is due now, and returns the number of rows.
 pub async fn purge(app: &App) -> Result<u64, DbErr> {
     let now = app.clock.now();
-    let txn = app.db.write_txn("purge requests").await?;
-    let gone = requests::purge(&txn, now - KEPT_AFTER_EXPIRY, MailCaps::window_start(now)).await?;
-    txn.commit().await?;
-    Ok(gone)
+    requests::purge(
+        &app.db,
+        now - KEPT_AFTER_EXPIRY,
+        MailCaps::window_start(now),
+    )
+    .await
 }

@@ -316,23 +316,12 @@ pub(in crate::mailer) async fn tick(app: &App) -> Result<(), DbErr> {
 /// Deletes old finished mails, except those in doubt, and returns their number. No index supports the query, so call it
 /// no more than once an hour.
 pub async fn purge(app: &App) -> Result<u64, DbErr> {
-    let before = app.clock.now() - KEPT;
     let old = format!(
-        "{} AND finished_ms < $1",
+        "DELETE FROM outbox WHERE {} AND finished_ms < $1",
         MailState::is_one_of(&[MailState::Sent, MailState::Failed, MailState::Expired])
     );
-    let any = format!("SELECT 1 FROM outbox WHERE {old} LIMIT 1");
-    if db::fetch_one(app.db.read(), any, [before.0.into()])
-        .await?
-        .is_none()
-    {
-        return Ok(0);
-    }
-    let txn = app.db.write_txn("outbox_purge").await?;
-    let sql = format!("DELETE FROM outbox WHERE {old}");
-    let gone = db::run(&*txn, sql, [before.0.into()]).await?;
-    txn.commit().await?;
-    Ok(gone.rows_affected())
+    let before = app.clock.now() - KEPT;
+    app.db.purge("outbox_purge", &old, "id", before).await
 }
 
 /// How full the outbox is, for the queue page and the metrics.

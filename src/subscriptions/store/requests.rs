@@ -7,7 +7,7 @@ use sea_orm::{
     QueryFilter as _,
 };
 
-use crate::db::entities::{subscription_request, triggered_mail};
+use crate::db::entities::subscription_request;
 use crate::db::{Backend, Db, DbErr, WriteTxn, find_one, find_value, run};
 use crate::subscriptions::model::Standing;
 use crate::types::{ConsentTextId, NewsletterId, PollId, ReaderId, UnixMillis};
@@ -246,14 +246,10 @@ pub async fn forget(txn: &WriteTxn, email_key: &str) -> Result<(), DbErr> {
 }
 
 /// Deletes requests that expired before `requests`, and counts of mails before `mails`. Returns the number of rows.
-pub async fn purge(txn: &WriteTxn, requests: UnixMillis, mails: UnixMillis) -> Result<u64, DbErr> {
-    let gone = subscription_request::Entity::delete_many()
-        .filter(subscription_request::Column::ExpiresMs.lt(requests))
-        .exec(&**txn)
-        .await?;
-    let counted = triggered_mail::Entity::delete_many()
-        .filter(triggered_mail::Column::SentMs.lt(mails))
-        .exec(&**txn)
-        .await?;
-    Ok(gone.rows_affected + counted.rows_affected)
+pub async fn purge(db: &Db, requests: UnixMillis, mails: UnixMillis) -> Result<u64, DbErr> {
+    let name = "purge requests";
+    let old = "DELETE FROM subscription_request WHERE expires_ms < $1";
+    let gone = db.purge(name, old, "expires_ms", requests).await?;
+    let old = "DELETE FROM triggered_mail WHERE sent_ms < $1";
+    Ok(gone + db.purge(name, old, "sent_ms", mails).await?)
 }
