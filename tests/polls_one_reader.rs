@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use canvass::polls::ballots::removal::{Selection, give_back, set_aside};
+use canvass::polls::ballots::removal::{Selection, give_back};
 use canvass::polls::ballots::{audit, verify};
 use canvass::polls::by_slug;
 use canvass::types::PollId;
@@ -11,6 +11,7 @@ use futures::future::join_all;
 use http::StatusCode;
 
 use crate::polls_elsewhere::link;
+use crate::polls_set_aside::set_aside;
 use crate::support::app::TestApp;
 use crate::support::inbox::Mail;
 use crate::support::page::Page;
@@ -244,9 +245,7 @@ async fn polls_what_was_set_aside_counts_once_its_reader_is_known() {
     let (db, now) = (&app.app.db, app.app.clock.now());
     let all = Selection::default();
     let reason = "A burst";
-    set_aside(db, now, 0, poll, &all, reason, None)
-        .await
-        .unwrap();
+    set_aside((db, 0), now, poll, &all, reason).await.unwrap();
     assert_eq!(tiers(&app).await, [0; 4]);
     let said = async || {
         let page = app.reader().get("/p/trust/results").await;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use canvass::polls::{self, ballots};
+use futures::future::join_all;
 
 use crate::support::app::{START, TestApp};
 use crate::support::editor::signed_in;
@@ -203,6 +204,44 @@ async fn polls_nobody_leaves_out_so_many_that_it_shows_what_the_others_said() {
     editor.submit(form).await.expect(200);
     get("place=2").await.says("Fewer than ten other answers");
     assert_eq!(app.count("SELECT COUNT(*) FROM ballot_removal").await, 1);
+}
+
+/// Two editors press at the same time. Either of them would leave more than ten others, both together one.
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_two_editors_at_once_do_not_leave_so_few_that_it_shows_what_they_said() {
+    let app = TestApp::start().await;
+    let editor = answered(&app).await;
+    app.advance(Duration::from_secs(3_600));
+    let fields = [("option", "3")];
+    app.reader().post("/p/trust", &fields).await.expect(200);
+    let mut forms = Vec::new();
+    for query in [
+        "until=2026-03-02T11:00",
+        "from=2026-03-02T11:00&until=2026-03-02T12:00",
+    ] {
+        let url = format!("/admin/polls/trust/removals?{query}");
+        let page = editor.get(&url).await.expect(200);
+        let form = page.form("main form.form").fill("reason", "A test");
+        let mut form = form.button("then", "remove");
+        form.fields.push(("sure".to_owned(), "yes".to_owned()));
+        forms.push(editor.submit(form));
+    }
+    let held = app.app.db.write_txn("test").await.unwrap();
+    canvass::db::run(&*held, "UPDATE poll SET state = state", [])
+        .await
+        .unwrap();
+    let (pages, ()) = tokio::join!(join_all(forms), async {
+        app.wait_until_blocked(2).await;
+        held.commit().await.unwrap();
+    });
+    let (left_out, refused): (Vec<_>, Vec<_>) =
+        pages.into_iter().partition(|page| page.status == 200);
+    assert_eq!((left_out.len(), refused.len()), (1, 1));
+    for page in refused {
+        page.expect(422).says("Fewer than ten other answers");
+    }
+    assert_eq!(app.count("SELECT COUNT(*) FROM ballot_removal").await, 1);
+    assert_eq!(verified(&app).await, Vec::<String>::new());
 }
 
 #[tokio::test]

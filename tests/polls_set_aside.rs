@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use canvass::db::Db;
 use canvass::polls::ballots::Outcome;
 use canvass::polls::ballots::removal::{
-    NotRemoved, Selection, give_back, matching, removals, set_aside,
+    NotRemoved, Removal, Selection, give_back, hold, matching, removals,
 };
 use canvass::polls::{Place, Tier};
+use canvass::types::{PollId, UnixMillis};
 
 use crate::polls_ballot_box::{Box, opened};
 use crate::polls_verify::verified;
@@ -32,9 +34,23 @@ fn burst() -> Selection {
     }
 }
 
+/// Sets aside every ballot that meets the conditions, on the chain of this slot.
+pub async fn set_aside(
+    (db, slot): (&Db, i64),
+    now: UnixMillis,
+    poll: PollId,
+    selection: &Selection,
+    reason: &str,
+) -> Result<Removal, NotRemoved> {
+    let held = hold(db, slot, poll).await?;
+    let removal = held.set_aside(db, now, selection, reason, None).await?;
+    held.commit(&removal).await?;
+    Ok(removal)
+}
+
 async fn aside(ballots: &Box, selection: &Selection, reason: &str) -> Result<i64, NotRemoved> {
     let (db, now) = (&ballots.db, ballots.clock.now());
-    set_aside(db, now, 0, ballots.poll.id, selection, reason, None)
+    set_aside((db, 0), now, ballots.poll.id, selection, reason)
         .await
         .map(|removal| removal.ballots)
 }
@@ -43,14 +59,14 @@ async fn aside(ballots: &Box, selection: &Selection, reason: &str) -> Result<i64
 async fn polls_what_is_set_aside_is_not_counted_and_comes_back_whole() {
     let ballots = stuffed().await;
     let (db, id) = (&ballots.db, ballots.poll.id);
-    assert_eq!(matching(db, id, &burst()).await.unwrap(), 30);
+    assert_eq!(matching(db.read(), id, &burst()).await.unwrap(), 30);
     assert_eq!(ballots.counts().await, [40, 10, 30]);
     assert_eq!(
         aside(&ballots, &burst(), " 30 in a minute ").await.unwrap(),
         30
     );
     assert_eq!(ballots.counts().await, [10, 10, 0]);
-    assert_eq!(matching(db, id, &burst()).await.unwrap(), 0);
+    assert_eq!(matching(db.read(), id, &burst()).await.unwrap(), 0);
     assert!(matches!(
         aside(&ballots, &burst(), "Again").await,
         Err(NotRemoved::Nothing)
@@ -134,7 +150,7 @@ async fn polls_every_condition_has_to_hold() {
             0,
         ),
     ] {
-        let matching = matching(db, id, &selection).await.unwrap();
+        let matching = matching(db.read(), id, &selection).await.unwrap();
         assert_eq!(matching, n, "{selection:?}");
     }
     assert!(Selection::default().is_everything() && !burst().is_everything());

@@ -5,12 +5,13 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use canvass::db::{self, Backend, Db};
-use canvass::polls::ballots::removal::{Selection, give_back, set_aside};
+use canvass::polls::ballots::removal::{Selection, give_back};
 use canvass::polls::ballots::{self, Slip, Verified, adopt, verify, verify_in_shares};
 use canvass::polls::{Place, Tier};
 use canvass::types::Random;
 
 use crate::polls_ballot_box::{Box, opened};
+use crate::polls_set_aside::set_aside;
 use crate::support::database::TestDatabase;
 
 /// A poll in which everything has happened: three nodes, changed answers, ballots set aside and given back.
@@ -33,7 +34,7 @@ pub async fn eventful() -> Box {
         };
         let now = ballots.clock.now();
         let slot = i64::from(round);
-        let removed = set_aside(&ballots.db, now, slot, poll, &network, "A burst", None);
+        let removed = set_aside((&ballots.db, slot), now, poll, &network, "A burst");
         assert!(removed.await.unwrap().ballots > 5);
         // Some voters change their answer, on another node than before; some of their ballots are set aside.
         for who in (0..60).step_by(7) {

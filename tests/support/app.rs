@@ -6,7 +6,7 @@ use std::time::Duration;
 use canvass::app::{App, Role};
 use canvass::config::{self, Config};
 use canvass::db::group_commit::Bounds;
-use canvass::db::{fetch_all, fetch_one};
+use canvass::db::{Backend, fetch_all, fetch_one};
 use canvass::newsletters::Newsletter;
 use canvass::polls::{self, Definition, PollState, QuestionText, Stored};
 use canvass::serve::{self, Server};
@@ -172,6 +172,18 @@ impl TestApp {
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Waits until `n` transactions wait for what the test has locked. SQLite cannot say who waits for its one writer:
+    /// there it is a moment, and if that is too short, the test must not fail.
+    pub async fn wait_until_blocked(&self, n: i64) {
+        if self.app.db.backend() == Backend::Sqlite {
+            tokio::time::sleep(Duration::from_millis(1_500)).await;
+            return;
+        }
+        let waiting = "SELECT COUNT(DISTINCT l.pid) FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid \
+                       WHERE a.datname = current_database() AND NOT l.granted";
+        self.wait_until(waiting, n).await;
     }
 
     /// A token for the JSON API.

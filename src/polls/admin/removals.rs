@@ -2,9 +2,9 @@
 //! them, and gives them back.
 //!
 //! Answers are selected by hour, place and tier, and neither they nor those that remain beside them may be fewer than
-//! [`SMALLEST_CELL`]: an editor who set all but one aside, or a single one, would see in the result what it said. What
-//! the selected answers said is shown before they are left out only if they are selected by hour alone: tiers and
-//! places could be subtracted from each other.
+//! ten: an editor who set all but one aside, or a single one, would see in the result what it said. What the selected
+//! answers said is shown before they are left out only if they are selected by hour alone: tiers and places could be
+//! subtracted from each other.
 
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -20,13 +20,13 @@ use crate::admin::{Editor, EditorForm, Frame, show as shown};
 use crate::app::App;
 use crate::polls::ballots::others::{self, Small};
 use crate::polls::ballots::removal::{
-    LONGEST_REASON, NotRemoved, Removal, Selection, give_back, matching, removals, set_aside,
+    LONGEST_REASON, NotRemoved, Removal, Selection, give_back, hold, matching, removals,
 };
 use crate::polls::model::{Place, Poll, Tier};
 use crate::polls::results;
-use crate::polls::statistics::cells::SMALLEST_CELL;
 use crate::polls::trust;
 use crate::scheduler::Zone;
+use crate::types::EditorId;
 use crate::web::{Problem, RawForm};
 
 const PLACES: [Place; 6] = [
@@ -142,16 +142,18 @@ pub async fn decide(
             if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
                 return again(&app, &poll, &editor, &asked, NO_REASON).await;
             }
-            if let Some(why) = judged(&app, &poll, &selection).await?.1 {
-                return again(&app, &poll, &editor, &asked, why).await;
+            // Apart from the condition, so that the turn ends before the page asks for one.
+            let (_, why) = others::judge(&*app.db.scan().await, &poll, &selection).await?;
+            if let Some(why) = why {
+                return again(&app, &poll, &editor, &asked, told(why)).await;
             }
             if form.text("sure")? != "yes" && is_much(&app, &poll, &selection).await? {
                 return page(&app, &poll, editor.frame(), &asked, None, Some(&reason)).await;
             }
-            let by = Some(editor.id);
-            set_aside(&app.db, now, app.slot, poll.id, &selection, &reason, by)
-                .await
-                .map(|_| "removed")
+            match leave_out(&app, &poll, &selection, &reason, editor.id).await {
+                Ok(Some(why)) => return again(&app, &poll, &editor, &asked, told(why)).await,
+                left_out => left_out.map(|_| "removed"),
+            }
         }
         _ => return Err(Problem::bad_request("Choose what to do with the answers.")),
     };
@@ -171,30 +173,40 @@ pub async fn decide(
 
 const NOTHING_ASKED: &str = "Say which answers: by time, place or how much is known.";
 const NO_REASON: &str = "Write why in at most 500 characters: readers see it beside the result.";
+const NOTHING_MATCHES: &str = "No answer that counts matches.";
 const TOO_FEW: &str = "Fewer than ten answers match. So few cannot be left out, because the result would reveal what they said.";
 const TOO_FEW_COUNTED: &str = "Fewer than ten of these answers count in the result. So few cannot be left out, because the result would reveal what they said.";
 const TOO_FEW_OTHERS: &str = "Fewer than ten other answers would remain: in all, or with the same time, place or kind of reader. The numbers would reveal what they said, so these answers cannot be left out.";
 
-/// The number of answers that match, and why they cannot be left out.
-async fn judged(
+/// Leaves the answers out, unless too few match or would remain; then it returns why. That is judged once more while
+/// nobody else can change them, because two editors who press at the same time would each count on the answers that
+/// the other one takes.
+async fn leave_out(
     app: &App,
     poll: &Poll,
     selection: &Selection,
-) -> Result<(i64, Option<&'static str>), Problem> {
-    let found = matching(&app.db, poll.id, selection).await?;
-    let why = match found {
-        0 => Some("No answer that counts matches."),
-        ..SMALLEST_CELL => Some(TOO_FEW),
-        _ => {
-            let groups = others::groups(&app.db, poll.id, selection).await?;
-            let small = others::small(&groups, selection, poll.headline_tier);
-            small.map(|small| match small {
-                Small::Counted => TOO_FEW_COUNTED,
-                Small::Others => TOO_FEW_OTHERS,
-            })
-        }
-    };
-    Ok((found, why))
+    reason: &str,
+    editor: EditorId,
+) -> Result<Option<Small>, NotRemoved> {
+    let now = app.clock.now();
+    let held = hold(&app.db, app.slot, poll.id).await?;
+    let (_, why) = others::judge(&*held.txn, &held.poll, selection).await?;
+    if why.is_none() {
+        let by = Some(editor);
+        let removal = held.set_aside(&app.db, now, selection, reason, by).await?;
+        held.commit(&removal).await?;
+    }
+    Ok(why)
+}
+
+/// Why answers cannot be left out, for editors.
+fn told(why: Small) -> &'static str {
+    match why {
+        Small::Nothing => NOTHING_MATCHES,
+        Small::Selected => TOO_FEW,
+        Small::Counted => TOO_FEW_COUNTED,
+        Small::Others => TOO_FEW_OTHERS,
+    }
 }
 
 async fn again(
@@ -212,7 +224,7 @@ async fn again(
 /// Whether the selection is more than a quarter of what counts, which must be confirmed.
 async fn is_much(app: &App, poll: &Poll, selection: &Selection) -> Result<bool, Problem> {
     let totals = results::totals(&app.db, poll).await?;
-    let found = matching(&app.db, poll.id, selection).await?;
+    let found = matching(&*app.db.scan().await, poll.id, selection).await?;
     Ok(found * 4 > totals.voters(Tier::Anonymous))
 }
 
@@ -242,10 +254,10 @@ async fn page(
         Err(odd) => (None, Some(odd)),
     };
     let asked_about = match &selection {
-        Some(selection) => Some(judged(app, poll, selection).await?),
+        Some(selection) => Some(others::judge(&*app.db.scan().await, poll, selection).await?),
         None => None,
     };
-    let refused = asked_about.and_then(|(_, why)| why);
+    let refused = asked_about.and_then(|(_, why)| why).map(told);
     let totals = results::totals(&app.db, poll).await?;
     let voters = totals.voters(Tier::Anonymous);
     let found = asked_about

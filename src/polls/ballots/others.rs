@@ -4,35 +4,62 @@
 //! The remaining ballots are compared under every subset of the conditions: in all, and with the same tier, place or
 //! hours. Otherwise the difference between two selections would be a small group.
 
-use sea_orm::{DbErr, FromQueryResult};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
-use super::removal::Selection;
-use crate::db::{Db, find_all};
-use crate::polls::model::{Place, Tier};
+use super::removal::{Selection, matching};
+use crate::db::find_all;
+use crate::polls::model::{Place, Poll, Tier};
 use crate::polls::statistics::cells::SMALLEST_CELL;
 use crate::types::{PollId, UnixMillis};
 
 /// Counting ballots of a tier at a place, all inside or all outside the hours of a selection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Group {
-    pub tier: Tier,
-    pub place: Place,
-    pub within: bool,
-    pub n: i64,
+struct Group {
+    tier: Tier,
+    place: Place,
+    within: bool,
+    n: i64,
 }
 
 /// Why ballots cannot be set aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Small {
+    /// No ballot that counts is selected.
+    Nothing,
+    /// Too few ballots are selected.
+    Selected,
     /// Of the selected ballots, too few belong to the tiers that the result counts.
     Counted,
     /// Too few ballots would remain, in all or with the same tier, place or hours.
     Others,
 }
 
-/// The counting ballots of a poll in groups, for [`small`]. Reads every ballot of the poll, so it is meant for one call
-/// per page view by an editor.
-pub async fn groups(db: &Db, poll: PollId, selection: &Selection) -> Result<Vec<Group>, DbErr> {
+/// The number of counting ballots that `selection` selects by tier, place and hours, and why they cannot be set aside.
+/// Reads every ballot of the poll, so it is meant for one call per page view by an editor.
+pub async fn judge(
+    db: &impl ConnectionTrait,
+    poll: &Poll,
+    selection: &Selection,
+) -> Result<(i64, Option<Small>), DbErr> {
+    let found = matching(db, poll.id, selection).await?;
+    let why = match found {
+        0 => Some(Small::Nothing),
+        ..SMALLEST_CELL => Some(Small::Selected),
+        _ => small(
+            &groups(db, poll.id, selection).await?,
+            selection,
+            poll.headline_tier,
+        ),
+    };
+    Ok((found, why))
+}
+
+/// The counting ballots of a poll in groups, for [`small`].
+async fn groups(
+    db: &impl ConnectionTrait,
+    poll: PollId,
+    selection: &Selection,
+) -> Result<Vec<Group>, DbErr> {
     #[derive(FromQueryResult)]
     struct Row {
         tier: i16,
@@ -44,7 +71,7 @@ pub async fn groups(db: &Db, poll: PollId, selection: &Selection) -> Result<Vec<
                FROM ballot WHERE poll_id = $1 AND removed IS NULL GROUP BY 1, 2, 3";
     let from = selection.from.unwrap_or(UnixMillis(i64::MIN));
     let until = selection.until.unwrap_or(UnixMillis(i64::MAX));
-    let rows: Vec<Row> = find_all(db.read(), sql, [poll.into(), from.into(), until.into()]).await?;
+    let rows: Vec<Row> = find_all(db, sql, [poll.into(), from.into(), until.into()]).await?;
     let group = |row: Row| Group {
         tier: Tier::from_code(row.tier),
         place: Place::from_code(row.source),
@@ -56,7 +83,7 @@ pub async fn groups(db: &Db, poll: PollId, selection: &Selection) -> Result<Vec<
 
 /// Why the ballots that `selection` selects by tier, place and hours cannot be set aside; `None`: they can. `headline`
 /// is the lowest tier that the result counts.
-pub fn small(groups: &[Group], selection: &Selection, headline: Tier) -> Option<Small> {
+fn small(groups: &[Group], selection: &Selection, headline: Tier) -> Option<Small> {
     // The numbers of all tiers are on the editors' pages, those from the headline tier on in the result.
     let from = [Tier::Anonymous, headline];
     let count = |least: Tier, by_tier: bool, by_place: bool, by_hours: bool| -> i64 {

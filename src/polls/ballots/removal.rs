@@ -5,8 +5,8 @@
 
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, DbErr, EntityTrait as _, FromQueryResult, QueryFilter as _,
-    Value,
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, FromQueryResult,
+    QueryFilter as _, Value,
 };
 
 use super::chain::{self, Heads};
@@ -130,45 +130,31 @@ pub enum NotRemoved {
 pub const LONGEST_REASON: usize = 500;
 
 /// The number of counting ballots that meet the conditions now.
-pub async fn matching(db: &Db, poll: PollId, selection: &Selection) -> Result<i64, DbErr> {
+pub async fn matching(
+    db: &impl ConnectionTrait,
+    poll: PollId,
+    selection: &Selection,
+) -> Result<i64, DbErr> {
     let (conditions, mut values) = selection.conditions(1);
     values.insert(0, poll.into());
     let sql =
         format!("SELECT COUNT(*) FROM ballot WHERE poll_id = $1 AND removed IS NULL{conditions}");
-    let n = find_value(db.read(), sql, values).await?;
+    let n = find_value(db, sql, values).await?;
     Ok(n.unwrap_or(0))
-}
-
-/// Sets aside every ballot that meets the conditions. `slot` is this node's chain.
-///
-/// # Errors
-/// [`NotRemoved`]; nothing was written.
-pub async fn set_aside(
-    db: &Db,
-    now: UnixMillis,
-    slot: i64,
-    poll: PollId,
-    selection: &Selection,
-    reason: &str,
-    editor: Option<EditorId>,
-) -> Result<Removal, NotRemoved> {
-    let held = hold(db, slot, poll).await?;
-    let removal = held.set_aside(db, now, selection, reason, editor).await?;
-    held.commit(&removal).await?;
-    Ok(removal)
 }
 
 /// A locked poll, whose ballots nobody else changes until this is committed or dropped.
 pub struct Held {
     /// Whatever else is written in this transaction is committed together with the ballots.
     pub txn: WriteTxn,
-    poll: Poll,
+    /// As it is while it is locked.
+    pub poll: Poll,
     heads: Heads,
     slot: i64,
 }
 
 impl Held {
-    /// Like [`set_aside`], but does not commit. Must be called only once.
+    /// Sets aside every ballot that meets the conditions, but does not commit. Must be called only once.
     ///
     /// # Errors
     /// [`NotRemoved`].
@@ -293,7 +279,7 @@ pub async fn removals(db: &Db, poll: PollId) -> Result<Vec<Removal>, DbErr> {
 }
 
 /// Locks the chain and then the poll, in the order in which commits of answers lock them. While the poll is locked, no
-/// answer is being committed.
+/// answer is being committed. `slot` is this node's chain.
 ///
 /// # Errors
 /// [`NotRemoved`]: there is no such poll, it is sealed, or the database failed.
