@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use canvass::db::run;
+
 use super::support::app::TestApp;
 use super::support::editor::{EDITOR, PASSWORD, invited, signed_in};
 use super::support::reader::{Form, Page, Reader};
@@ -165,6 +167,37 @@ async fn a_changed_password_ends_every_other_session() {
     sign_in(&app.reader(), EDITOR, NEW_PASSWORD)
         .await
         .expect(200);
+}
+
+/// The password is changed while the old one, typed elsewhere, is still being checked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_changes_meanwhile_starts_no_session() {
+    let app = TestApp::start().await;
+    let here = signed_in(&app).await;
+    let form = own_form(&here.get("/admin/password").await)
+        .fill("current", PASSWORD)
+        .fill("password", NEW_PASSWORD)
+        .fill("again", NEW_PASSWORD);
+    let changes = app.app.db.write_txn("test").await.unwrap();
+    for sql in [
+        "UPDATE editor SET password_hash = NULL",
+        "DELETE FROM editor_session",
+    ] {
+        run(&*changes, sql, []).await.unwrap();
+    }
+    let (there, changed, ()) = tokio::join!(
+        async { sign_in(&app.reader(), EDITOR, PASSWORD).await },
+        here.submit(form),
+        async {
+            app.wait_until_blocked(2).await;
+            changes.commit().await.unwrap();
+        }
+    );
+    there.expect(422).says("is wrong");
+    changed.expect(422).says("not your current password");
+    assert_eq!(app.count(SESSIONS).await, 0);
+    let sql = "SELECT COUNT(*) FROM editor WHERE password_hash IS NOT NULL";
+    assert_eq!(app.count(sql).await, 0);
 }
 
 #[tokio::test]

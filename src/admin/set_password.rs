@@ -79,30 +79,43 @@ pub async fn change(
         &client.network(),
     )?;
     let account = store::by_id(app.db.read(), editor.id).await?;
-    let current = Password::typed(form.one("current")?.unwrap_or_default());
-    let right = match (current, account.and_then(|a| a.password_hash)) {
-        (Some(current), Some(hash)) => app.passwords.verify(current, Some(hash)).await?,
+    let typed = Password::typed(form.one("current")?.unwrap_or_default());
+    let current = account.and_then(|account| account.password_hash);
+    let right = match (typed, &current) {
+        (Some(typed), Some(hash)) => app.passwords.verify(typed, Some(hash.clone())).await?,
         _ => false,
     };
-    let password = match chosen(&form, &editor.email)? {
-        Ok(password) if right => password,
-        result => {
-            let mut errors = result.err().unwrap_or_default();
-            if !right {
-                errors.insert("current", "That is not your current password.".into());
-            }
-            let page = json!({ "frame": editor.frame(), "errors": errors });
-            let page = app.pages.render("admin/change_password", &page)?;
-            return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
+    let (password, current) = match (chosen(&form, &editor.email)?, current) {
+        (Ok(password), Some(current)) if right => (password, current),
+        (result, _) => {
+            return change_again(&app, &editor, right, result.err().unwrap_or_default());
         }
     };
     let hash = app.passwords.hash(password, &app.random).await?;
     let now = app.clock.now();
     let txn = app.db.write_txn("change-password").await?;
+    if !store::lock_if_unchanged(&app.db, &txn, editor.id, &current).await? {
+        // Another change came first, and it has ended this session.
+        return change_again(&app, &editor, false, Errors::new());
+    }
     store::set_password(&txn, editor.id, &hash, now).await?;
     let session = session::start(&app, &txn, editor.id, now).await?;
     txn.commit().await?;
     go_with(&app, &session, "/admin/settings?done=password")
+}
+
+fn change_again(
+    app: &App,
+    editor: &Editor,
+    right: bool,
+    mut errors: Errors,
+) -> Result<Response, Problem> {
+    if !right {
+        errors.insert("current", "That is not your current password.".into());
+    }
+    let page = json!({ "frame": editor.frame(), "errors": errors });
+    let page = app.pages.render("admin/change_password", &page)?;
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
 /// The new password, which was typed twice, or the errors by field.

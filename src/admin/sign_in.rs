@@ -60,19 +60,24 @@ pub async fn sign_in(
         }
         Err(_) => None,
     };
-    let (id, hash) = account.map(|a| (a.id, a.password_hash)).unzip();
+    let id = account.as_ref().map(|account| account.id);
+    let hash = account.and_then(|account| account.password_hash);
     let right = match Password::typed(typed) {
-        Some(password) => app.passwords.verify(password, hash.flatten()).await?,
+        Some(password) => app.passwords.verify(password, hash.clone()).await?,
         None => false,
     };
-    let Some(id) = id.filter(|_| right) else {
+    let token = match id.zip(hash) {
+        Some((id, hash)) if right => start(&app, &headers, id, &hash).await?,
+        _ => None,
+    };
+    let Some(token) = token else {
         failed(&app, id);
         let page = json!({ "next": safe_next(&next), "email": email, "failed": true });
         let page = app.pages.render("admin/sign_in", &page)?;
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     };
     metrics::counter!("canvass_sign_ins_total", "outcome" => "signed_in").increment(1);
-    start_and_go(&app, &headers, id, safe_next(&next)).await
+    go_with(&app, &token, safe_next(&next))
 }
 
 /// Makes guessing visible: counted in the metrics, and logged without what was typed or who typed it. `editor` is
@@ -104,21 +109,25 @@ pub async fn sign_out(
     Ok(response)
 }
 
-/// Replaces the browser's session with a new one and redirects to `next`.
-async fn start_and_go(
+/// Replaces the browser's session with a new one and returns its token. `None`: the password, whose hash was `hash`, has
+/// changed while it was checked, or the account was closed; that has ended all sessions, and this would be one more.
+async fn start(
     app: &App,
     headers: &HeaderMap,
     editor: EditorId,
-    next: &str,
-) -> Result<Response, Problem> {
+    hash: &str,
+) -> Result<Option<String>, Problem> {
     let now = app.clock.now();
     let txn = app.db.write_txn("sign-in").await?;
+    if !store::lock_if_unchanged(&app.db, &txn, editor, hash).await? {
+        return Ok(None);
+    }
     if let Some(before) = session::of_request(app, headers) {
         store::end_session(&txn, &before).await?;
     }
     let token = session::start(app, &txn, editor, now).await?;
     txn.commit().await?;
-    go_with(app, &token, next)
+    Ok(Some(token))
 }
 
 /// A response that sets the session cookie and redirects to `next`.

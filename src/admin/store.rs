@@ -8,7 +8,7 @@ use sea_orm::{
 };
 
 use crate::db::entities::{editor, editor_invite, editor_session};
-use crate::db::{WriteTxn, find_all, find_one, find_value};
+use crate::db::{Backend, Db, WriteTxn, find_all, find_one, find_value};
 use crate::types::{EditorId, EmailAddress, UnixMillis};
 
 /// An editor's account.
@@ -92,6 +92,24 @@ async fn forget_unused(txn: &WriteTxn, id: EditorId) -> Result<(), DbErr> {
         .exec(&**txn)
         .await
         .map(drop)
+}
+
+/// Locks an account until `txn` ends. Returns whether it is open and its password is still the one with this hash.
+pub async fn lock_if_unchanged(
+    db: &Db,
+    txn: &WriteTxn,
+    id: EditorId,
+    hash: &str,
+) -> Result<bool, DbErr> {
+    let lock = match db.backend() {
+        Backend::Postgres => " FOR UPDATE",
+        Backend::Sqlite => "",
+    };
+    let sql = format!(
+        "SELECT id FROM editor WHERE id = $1 AND password_hash = $2 AND disabled_ms IS NULL{lock}"
+    );
+    let unchanged: Option<EditorId> = find_value(&**txn, sql, [id.into(), hash.into()]).await?;
+    Ok(unchanged.is_some())
 }
 
 /// Sets the password, which ends all sessions and set-up links of the editor.
