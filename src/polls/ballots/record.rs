@@ -130,8 +130,13 @@ pub(super) async fn renew(
     poll: &Poll,
     now: UnixMillis,
 ) -> Result<(), DbErr> {
-    let last = all(txn, poll.id).await?.pop();
     let state = State::of(txn, backend, poll).await?;
+    keep(txn, poll, state, now).await
+}
+
+/// Records this state of the count.
+async fn keep(txn: &WriteTxn, poll: &Poll, state: State, now: UnixMillis) -> Result<(), DbErr> {
+    let last = all(txn, poll.id).await?.pop();
     if last.as_ref().is_some_and(|last| last.state == state) {
         return Ok(());
     }
@@ -215,15 +220,35 @@ pub async fn record_closed(db: &Db, now: UnixMillis) -> Result<(), DbErr> {
     failed.map_or(Ok(()), Err)
 }
 
+/// Counts a poll from a snapshot, because all ballots are grouped, and records the count if nothing has changed
+/// meanwhile. Otherwise the next call tries again.
 async fn record(db: &Db, id: PollId, now: UnixMillis) -> Result<(), DbErr> {
+    let Some((poll, state)) = counted(db, id, now).await? else {
+        return Ok(());
+    };
     let txn = db.write_txn("poll-record").await?;
     seal::lock(db, &txn, id).await?;
-    if let Some(poll) = definition::by_id_in(&*txn, id).await?
-        && poll.sealed_at.is_none()
-        && matches!(poll.phase(now), Phase::Closed { .. })
-    {
-        renew(&txn, db.backend(), &poll, now).await?;
+    let head = head_of_all(id, &chains(&txn, id).await?);
+    let still = definition::by_id_in(&*txn, id).await?;
+    // Every change of a ballot or a number extends a chain.
+    if state.head == head && still.is_some_and(|still| still.revision == poll.revision) {
+        keep(&txn, &poll, state, now).await?;
         txn.commit().await?;
     }
     Ok(())
+}
+
+/// The state of the count of a poll that is closed and not sealed, and the poll.
+async fn counted(db: &Db, id: PollId, now: UnixMillis) -> Result<Option<(Poll, State)>, DbErr> {
+    let _turn = db.scan().await;
+    let moment = db.snapshot().await?;
+    let poll = definition::by_id_in(&moment, id).await?;
+    let closed =
+        |poll: &Poll| poll.sealed_at.is_none() && matches!(poll.phase(now), Phase::Closed { .. });
+    let Some(poll) = poll.filter(closed) else {
+        return Ok(None);
+    };
+    let state = State::of(&moment, db.backend(), &poll).await?;
+    moment.rollback().await?;
+    Ok(Some((poll, state)))
 }
