@@ -126,6 +126,7 @@ mod polls_sample;
 mod polls_sample_api;
 mod polls_sample_draw;
 mod polls_scanners;
+mod polls_scans;
 mod polls_sealed;
 mod polls_sealed_pages;
 mod polls_sealing;

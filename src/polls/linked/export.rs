@@ -161,7 +161,7 @@ pub struct Document<'a> {
     dictionary: &'a [Entry],
 }
 
-/// Records who exports the file, and creates it. `None`: the poll is secret.
+/// Creates the file, and records who exports it. `None`: the poll is secret.
 ///
 /// # Errors
 /// A database error; no file was exported.
@@ -175,24 +175,39 @@ pub async fn take(
         return Ok(None);
     };
     let now = app.clock.now();
+    // From a snapshot: in the transaction that records the export all votes would wait for the file.
+    let turn = app.db.scan().await;
+    let moment = app.db.snapshot().await?;
+    let (mut readers, mut file) = (0, File::begin(format)?);
+    store::of_poll(&moment, poll.id, |of| {
+        readers += 1;
+        file.add(lines(poll, &of))
+    })
+    .await?;
+    moment.rollback().await?;
+    drop(turn);
     let txn = app.db.write_txn("export linked").await?;
-    let linked = store::of_poll(&txn, poll.id).await?;
-    let readers = i64::try_from(linked.len()).unwrap_or(i64::MAX);
     store::note_export(&txn, poll.id, taker, format.name(), readers, now).await?;
     txn.commit().await?;
-    let lines: Vec<Line> = linked.iter().flat_map(|of| lines(poll, of)).collect();
-    Ok(Some(match format {
-        Format::Csv => csv_of(&lines)?,
-        Format::Json => serde_json::to_vec_pretty(&Document {
-            poll: &poll.slug,
-            exported_at: now.to_string(),
-            consent: &words.text,
-            consent_version: words.version,
-            linked: lines,
-            dictionary: &DICTIONARY,
-        })
-        .map_err(|error| DbErr::Custom(error.to_string()))?,
-    }))
+    match file {
+        File::Csv(writer) => Ok(Some(writer.into_inner().map_err(failed)?)),
+        File::Json(linked) => {
+            let document = Document {
+                poll: &poll.slug,
+                exported_at: now.to_string(),
+                consent: &words.text,
+                consent_version: words.version,
+                linked,
+                dictionary: &DICTIONARY,
+            };
+            let file = serde_json::to_vec_pretty(&document);
+            Ok(Some(file.map_err(failed)?))
+        }
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> DbErr {
+    DbErr::Custom(error.to_string())
 }
 
 fn lines(poll: &Poll, of: &OfPoll) -> Vec<Line> {
@@ -225,32 +240,52 @@ fn lines(poll: &Poll, of: &OfPoll) -> Vec<Line> {
     lines
 }
 
-/// Starts with a byte order mark, by which spreadsheets recognize UTF-8. No cell starts a formula.
-fn csv_of(lines: &[Line]) -> Result<Vec<u8>, DbErr> {
-    let failed = |error: csv::Error| DbErr::Custom(error.to_string());
-    let mut writer = csv::Writer::from_writer("\u{feff}".as_bytes().to_vec());
-    let head = DICTIONARY.iter().map(|entry| entry.field);
-    writer.write_record(head).map_err(failed)?;
-    for line in lines {
-        let row = [
-            line.email.clone(),
-            line.name.clone(),
-            line.question_key.to_string(),
-            line.question.clone(),
-            line.option_key.to_string(),
-            line.option.clone(),
-            line.rank.map(|rank| rank.to_string()).unwrap_or_default(),
-            line.own_words.clone(),
-            line.agreed_at.clone(),
-            line.linked_at.clone(),
-            line.changed_at.clone(),
-            line.consent_version.to_string(),
-        ];
-        writer.write_record(row.map(defused)).map_err(failed)?;
+/// A file that is being written.
+enum File {
+    Csv(Box<csv::Writer<Vec<u8>>>),
+    Json(Vec<Line>),
+}
+
+impl File {
+    /// CSV starts with a byte order mark, by which spreadsheets recognize UTF-8.
+    fn begin(format: Format) -> Result<Self, DbErr> {
+        if format == Format::Json {
+            return Ok(Self::Json(Vec::new()));
+        }
+        let mut writer = csv::Writer::from_writer("\u{feff}".as_bytes().to_vec());
+        let head = DICTIONARY.iter().map(|entry| entry.field);
+        writer.write_record(head).map_err(failed)?;
+        Ok(Self::Csv(Box::new(writer)))
     }
-    writer
-        .into_inner()
-        .map_err(|error| DbErr::Custom(error.to_string()))
+
+    /// No cell of CSV starts a formula.
+    fn add(&mut self, lines: Vec<Line>) -> Result<(), DbErr> {
+        let writer = match self {
+            Self::Json(all) => {
+                all.extend(lines);
+                return Ok(());
+            }
+            Self::Csv(writer) => writer,
+        };
+        for line in lines {
+            let row = [
+                line.email,
+                line.name,
+                line.question_key.to_string(),
+                line.question,
+                line.option_key.to_string(),
+                line.option,
+                line.rank.map(|rank| rank.to_string()).unwrap_or_default(),
+                line.own_words,
+                line.agreed_at,
+                line.linked_at,
+                line.changed_at,
+                line.consent_version.to_string(),
+            ];
+            writer.write_record(row.map(defused)).map_err(failed)?;
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -1,15 +1,16 @@
 //! The consent texts, and access to links outside the ballot box. Links are written by `ballots::links`.
 
 use aws_lc_rs::digest::{SHA256, digest};
+use futures::TryStreamExt as _;
 use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, FromQueryResult,
-    QueryFilter as _, SelectExt as _, Value,
+    ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DatabaseTransaction, DbErr,
+    EntityTrait as _, FromQueryResult, QueryFilter as _, SelectExt as _, StreamTrait as _, Value,
 };
 
 use super::LinkWords;
 use super::export::Taker;
 use crate::db::entities::{ballot_link, link_export, link_text};
-use crate::db::{Backend, Db, WriteTxn, fetch_all, find_all, find_value, run};
+use crate::db::{Backend, Db, WriteTxn, fetch_all, find_all, find_value, query, run};
 use crate::types::{EditorId, PollId, ReaderId, UnixMillis};
 
 /// Stores a consent text and returns its version; an identical text keeps its version.
@@ -170,11 +171,19 @@ pub struct OfPoll {
     pub changed: UnixMillis,
 }
 
-/// Every linked answer of a poll, ordered by address.
-pub async fn of_poll(txn: &WriteTxn, poll: PollId) -> Result<Vec<OfPoll>, DbErr> {
+/// Passes every linked answer of a poll to `take`, ordered by address, without holding them in memory.
+pub async fn of_poll(
+    db: &DatabaseTransaction,
+    poll: PollId,
+    mut take: impl FnMut(OfPoll) -> Result<(), DbErr> + Send,
+) -> Result<(), DbErr> {
     let sql = "SELECT r.email, r.name, l.choices, l.link_text_id, l.agreed_ms, l.linked_ms, l.changed_ms FROM ballot_link l \
                JOIN reader r ON r.id = l.reader_id WHERE l.poll_id = $1 AND r.erased_ms IS NULL ORDER BY r.email_key";
-    find_all(&**txn, sql, [poll.into()]).await
+    let mut rows = db.stream_raw(query(db, sql, [poll.into()])).await?;
+    while let Some(row) = rows.try_next().await? {
+        take(OfPoll::from_query_result(&row, "")?)?;
+    }
+    Ok(())
 }
 
 /// Records who exports linked answers.
