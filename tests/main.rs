@@ -19,6 +19,7 @@ mod bounces;
 mod bounces_domains;
 mod bounces_pause;
 mod browser_composer;
+mod bounces_together;
 mod browser_embeds;
 mod browser_embeds_budget;
 mod browser_embeds_results;

@@ -81,6 +81,9 @@ pub async fn confirm(app: &App, token: &str) -> Result<Confirmed, DbErr> {
     let hash = app.keys.address_hash(address.key());
     // Serialises with a complaint at the same moment: one of the two sees the other.
     requests::queue_up(&app.db, &txn, &hash).await?;
+    if let Some(reader) = subscribers::by_address(&*txn, address.key()).await? {
+        subscribers::hold(&txn, app.db.backend(), reader).await?;
+    }
     match subscribers::suppression(&*txn, &hash).await? {
         Some(reason) if !Suppression::ends_by_opt_in(reason) => {
             return Ok(Confirmed::Refused(newsletter));

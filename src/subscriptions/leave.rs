@@ -54,6 +54,7 @@ pub async fn leave(
     how: &str,
 ) -> Result<(), DbErr> {
     let txn = app.db.write_txn("unsubscribe").await?;
+    subscribers::hold(&txn, app.db.backend(), reader).await?;
     subscribers::leave(&txn, newsletter, reader, how, app.clock.now()).await?;
     txn.commit().await
 }

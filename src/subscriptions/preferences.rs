@@ -80,6 +80,7 @@ pub async fn has_address(
 pub async fn change(app: &App, reader: ReaderId, change: &Change) -> Result<(), DbErr> {
     let now = app.clock.now();
     let txn = app.db.write_txn("preferences").await?;
+    subscribers::hold(&txn, app.db.backend(), reader).await?;
     let name = change.name.as_ref().map_or("", ReaderName::as_str);
     subscribers::describe(
         &txn,
@@ -107,6 +108,7 @@ pub async fn take_back(app: &App, reader: ReaderId, poll: &str) -> Result<bool, 
 pub async fn leave_all(app: &App, reader: ReaderId) -> Result<(), DbErr> {
     let now = app.clock.now();
     let txn = app.db.write_txn("leave all").await?;
+    subscribers::hold(&txn, app.db.backend(), reader).await?;
     for subscribed in subscribers::of_reader(&*txn, reader).await? {
         subscribers::leave(&txn, subscribed.newsletter, reader, "preferences", now).await?;
     }

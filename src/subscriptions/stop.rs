@@ -5,8 +5,8 @@ use super::store::subscribers;
 use crate::db::{DbErr, WriteTxn};
 use crate::types::{EmailAddress, Keys, NewsletterId, ReaderId, UnixMillis};
 
-/// Ends every active subscription of a reader as `state` (*bounced* or *complained*) and suppresses the address.
-/// Idempotent.
+/// Ends every active subscription of a reader, who must be locked, as `state` (*bounced* or *complained*) and suppresses
+/// the address. Idempotent.
 pub async fn stop(
     txn: &WriteTxn,
     keys: &Keys,
@@ -36,15 +36,15 @@ pub(super) async fn stop_known(
     why: &str,
     now: UnixMillis,
 ) -> Result<(), DbErr> {
-    subscribers::stop(txn, reader, state, why, now).await?;
     let reason = match state {
         State::Complained => Suppression::Complaint,
         _ => Suppression::HardBounce,
     };
-    subscribers::suppress(txn, hash, reason, why, now).await
+    subscribers::suppress(txn, hash, reason, why, now).await?;
+    subscribers::stop(txn, reader, state, why, now).await
 }
 
-/// Ends one subscription by the reader's wish, in the caller's transaction. `how` is stored as the reason.
+/// Ends one subscription by the reader's wish, in the caller's transaction, which has locked the reader. `how` is stored as the reason.
 pub async fn leave_in(
     txn: &WriteTxn,
     newsletter: NewsletterId,

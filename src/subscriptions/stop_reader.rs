@@ -2,6 +2,7 @@
 
 use super::model::Suppression;
 use super::store::one_reader::{self, Reader};
+use super::store::subscribers;
 use crate::app::App;
 use crate::db::DbErr;
 use crate::types::{EditorId, EmailAddress, Keys, NewsletterId, ReaderId};
@@ -32,6 +33,7 @@ pub async fn stop_reader(
     let hash = hash_of(&app.keys, reader)
         .ok_or_else(|| DbErr::Custom("a stored address does not parse".to_owned()));
     let txn = app.db.write_txn("stop-reader").await?;
+    subscribers::hold(&txn, app.db.backend(), reader.id).await?;
     let mut lifted = None;
     match wish {
         Wish::Remove(newsletter) => {

@@ -12,7 +12,7 @@ use super::states::{DeliveryState, Reason};
 use crate::{
     app::App,
     db::entities::{subscription, suppression},
-    db::{self, DbErr, WriteTxn},
+    db::{self, Backend, DbErr, WriteTxn},
     types::{EmailAddress, IssueId, ReaderId, SubscriptionState, Suppression, UnixMillis},
 };
 
@@ -49,7 +49,11 @@ pub async fn allow_again(
     until: UnixMillis,
 ) -> Result<AllowedAgain, DbErr> {
     let mut given = AllowedAgain::default();
-    for bounced in [at_once(), by_mail()] {
+    let lock = match app.db.backend() {
+        Backend::Postgres => " FOR UPDATE OF r",
+        Backend::Sqlite => "",
+    };
+    for bounced in [at_once(lock), by_mail(lock)] {
         let mut after = Some(ReaderId(0));
         while let Some(reader) = after {
             let txn = app.db.write_txn("allow_again").await?;
@@ -72,11 +76,11 @@ pub async fn allow_again(
 }
 
 /// The recipients whom a relay refused when it was given the mail.
-fn at_once() -> String {
+fn at_once(lock: &str) -> String {
     format!(
         "SELECT b.reader_id, r.email, b.at_ms FROM delivery b JOIN reader r ON r.id = b.reader_id
          WHERE b.issue_id = $1 AND b.reader_id > $2 AND b.at_ms >= $3 AND b.at_ms < $4
-           AND b.state = {} AND b.reason IN ({}, {}) ORDER BY b.reader_id LIMIT {AT_ONCE}",
+           AND b.state = {} AND b.reason IN ({}, {}) ORDER BY b.reader_id LIMIT {AT_ONCE}{lock}",
         DeliveryState::Failed.code(),
         Reason::BadAddress.code(),
         Reason::Refused.code()
@@ -84,11 +88,11 @@ fn at_once() -> String {
 }
 
 /// Those about whom a report came back. Kind 1 is a hard bounce.
-fn by_mail() -> String {
+fn by_mail(lock: &str) -> String {
     format!(
         "SELECT b.reader_id, r.email, b.at_ms FROM bounce b JOIN reader r ON r.id = b.reader_id
          WHERE b.issue_id = $1 AND b.reader_id > $2 AND b.at_ms >= $3 AND b.at_ms < $4
-           AND b.kind IN (1, {}, {}) ORDER BY b.reader_id LIMIT {AT_ONCE}",
+           AND b.kind IN (1, {}, {}) ORDER BY b.reader_id LIMIT {AT_ONCE}{lock}",
         Weak::NoDomain as i16,
         Weak::Soft as i16
     )

@@ -180,6 +180,7 @@ impl Writer {
         let answers = match backend {
             Backend::Sqlite => apart::write(&txn, self.slot, entries, now).await?,
             Backend::Postgres => {
+                hold_readers(&txn, entries).await?;
                 hold_mailings(&txn, entries).await?;
                 at_once::write(&txn, self.slot, entries, now).await?
             }
@@ -202,6 +203,20 @@ impl Writer {
         crash_point("after_ledger_commit");
         Ok(answers)
     }
+}
+
+/// Locks the readers whose addresses were refused, before anything else, as whatever ends subscriptions does. Of two
+/// commits that each record a first bounce, the second must see both.
+async fn hold_readers(txn: &WriteTxn, entries: &[Entry]) -> Result<(), DbErr> {
+    let rows = entries.iter().flat_map(|entry| entry.rows.iter());
+    let refused = rows.filter(|row| row.suppress.is_some());
+    let readers: BTreeSet<i64> = refused.map(|row| row.reader.0).collect();
+    if readers.is_empty() {
+        return Ok(());
+    }
+    let sql = "SELECT 1 FROM reader WHERE id = ANY($1) ORDER BY id FOR UPDATE";
+    let readers: Vec<i64> = readers.into_iter().collect();
+    db::fetch_all(&**txn, sql, [readers.into()]).await.map(drop)
 }
 
 /// Locks the mailings whose batches end: if two transactions close the last two batches of a mailing, the second must

@@ -37,10 +37,10 @@ async fn erase_in(
     let hash = app.keys.address_hash(address.key());
     // Take this lock before any of the reader's rows, as a confirmation and a complaint do, to avoid deadlocks.
     requests::queue_up(&app.db, txn, &hash).await?;
-    requests::forget(txn, address.key()).await?;
     // Concurrent writes for this reader wait for the row, and then find that the reader is gone.
     let nobody = format!("erased:{}", random_token(&app.random));
     subscribers::hold(txn, app.db.backend(), reader).await?;
+    requests::forget(txn, address.key()).await?;
     if !one_reader::erase(txn, reader, &nobody, now).await? {
         return Ok(false);
     }

@@ -69,6 +69,7 @@ pub(super) async fn write(
     batch: &[Ready],
     now: UnixMillis,
 ) -> Result<Vec<Fate>, DbErr> {
+    hold_readers(db, txn, batch).await?;
     let suppressed = suppressed(txn, batch).await?;
     let (gone, rest): (Vec<&Ready>, Vec<&Ready>) = batch.iter().partition(|row| row.gone.is_some());
     let welcome: Vec<&Ready> = rest
@@ -97,6 +98,19 @@ pub(super) async fn write(
             Some(_) => Fate::LeftBefore,
         })
         .collect())
+}
+
+/// Locks the readers who are known, as everything does that writes about them.
+async fn hold_readers(db: Backend, txn: &WriteTxn, rows: &[Ready]) -> Result<(), DbErr> {
+    if db == Backend::Sqlite {
+        return Ok(());
+    }
+    let keys: Vec<_> = rows.iter().map(|row| (&row.key,)).collect();
+    let sql = format!(
+        "SELECT 1 FROM reader WHERE email_key IN (SELECT value ->> 0 FROM {}) ORDER BY id FOR UPDATE",
+        rows_from(db, "$1")
+    );
+    run(&**txn, sql, [json(&keys)?.into()]).await.map(drop)
 }
 
 /// The readers of `rows` who are subscribed to any newsletter here, by key.

@@ -128,8 +128,8 @@ pub async fn remove(
         withdraw.push_str(" AND newsletter_id = $3");
         remove.push_str(" AND newsletter_id = $6");
     }
-    run(&**txn, withdraw, withdraw_values).await?;
-    run(&**txn, remove, remove_values).await.map(drop)
+    run(&**txn, remove, remove_values).await?;
+    run(&**txn, withdraw, withdraw_values).await.map(drop)
 }
 
 /// Suppresses the address. An existing suppression stays as it is.

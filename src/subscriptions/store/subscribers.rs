@@ -41,7 +41,8 @@ pub async fn reader_held(
     reader(&**txn, id).await
 }
 
-/// Locks a reader's row until `txn` ends. On SQLite there is only one writer anyway.
+/// Locks a reader's row until `txn` ends: before anything is written about the reader or the address, so that no two
+/// transactions wait for each other. On SQLite there is only one writer anyway.
 pub async fn hold(txn: &WriteTxn, backend: Backend, id: ReaderId) -> Result<(), DbErr> {
     if backend == Backend::Postgres {
         let sql = "SELECT 1 FROM reader WHERE id = $1 FOR UPDATE";
