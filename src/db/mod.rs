@@ -49,7 +49,7 @@ pub use copy::{end_restore, restored_file};
 pub use fate::{connection_lost, is_unwritable};
 pub use health::Trouble;
 pub use pepper::{PepperError, with_pepper};
-pub use sea_orm::{DbErr, TryGetable};
+pub use sea_orm::{ConnectionTrait, DbErr, TryGetable};
 pub use search::containing;
 pub use sparing::Sparing;
 pub use sql::{

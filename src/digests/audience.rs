@@ -5,7 +5,7 @@ use super::model::{Issue, IssueState};
 use super::prepare::BROKEN;
 use super::store;
 use crate::app::App;
-use crate::db::{DbErr, WriteTxn};
+use crate::db::{ConnectionTrait, DbErr, WriteTxn};
 use crate::mailer::mailing;
 use crate::polls::{self, REMINDER_PAUSE, SMALLEST_SEGMENT, SampleRound, Segment};
 use crate::types::ReaderId;
@@ -25,50 +25,71 @@ pub(super) struct Audience {
 
 /// The audience as of now.
 pub(super) async fn of(app: &App, issue: &Issue) -> Result<Audience, DbErr> {
-    at(app, issue, None).await
+    let polls = match issue.sample {
+        None => Vec::new(),
+        Some(_) => match app.bodies.read(&issue.content.body).await {
+            Ok(body) => body.polls().into_iter().map(str::to_owned).collect(),
+            Err(_) => return Ok(not_now(BROKEN.to_owned())),
+        },
+    };
+    let mut audience = at(app, app.db.read(), issue, &polls, None).await?;
+    if audience.only.is_none() && audience.not_now.is_none() {
+        audience.excluded = excluded(app.db.read(), issue.newsletter).await?;
+    }
+    Ok(audience)
 }
 
-/// The final audience: consents that are withdrawn at the same time wait for `txn`.
-pub(super) async fn frozen(app: &App, issue: &Issue, txn: &WriteTxn) -> Result<Audience, DbErr> {
-    at(app, issue, Some(txn)).await
+/// The final audience, without those who are excluded: consents that are withdrawn at the same time wait for `txn`.
+/// Everything is read within it, because whoever waits for another connection keeps all votes waiting. `polls` are the
+/// slugs in the issue's text.
+pub(super) async fn frozen(
+    app: &App,
+    issue: &Issue,
+    polls: &[String],
+    txn: &WriteTxn,
+) -> Result<Audience, DbErr> {
+    at(app, &**txn, issue, polls, Some(txn)).await
 }
 
-async fn at(app: &App, issue: &Issue, frozen: Option<&WriteTxn>) -> Result<Audience, DbErr> {
+fn not_now(why: String) -> Audience {
+    Audience {
+        not_now: Some(why),
+        ..Audience::default()
+    }
+}
+
+async fn at(
+    app: &App,
+    db: &impl ConnectionTrait,
+    issue: &Issue,
+    asked: &[String],
+    frozen: Option<&WriteTxn>,
+) -> Result<Audience, DbErr> {
     let Some(to) = issue.sample else {
-        if let Some(segment) = store::segment(app.db.read(), issue.id).await? {
-            return in_segment(app, issue, &segment, frozen).await;
+        if let Some(segment) = store::segment(db, issue.id).await? {
+            return in_segment(app, db, issue, &segment, frozen).await;
         }
         return Ok(Audience {
-            readers: mailing::audience(app.db.read(), issue.newsletter).await?,
-            excluded: excluded(app.db.read(), issue.newsletter).await?,
+            readers: mailing::audience(db, issue.newsletter).await?,
             ..Audience::default()
         });
     };
-    let not_now = |why: String| Audience {
-        not_now: Some(why),
-        ..Audience::default()
-    };
-    let readers = match polls::sample_audience(app, to.poll, to.round).await? {
-        Ok(readers) => readers,
+    let (poll, readers) = match polls::sample_audience(app, db, to.poll, to.round).await? {
+        Ok(found) => found,
         Err(why) => return Ok(not_now(why.to_owned())),
     };
-    let poll = polls::by_id(&app.db, to.poll).await?;
-    let slug = poll.as_ref().map_or("", |poll| poll.slug.as_str());
-    let Ok(body) = app.bodies.read(&issue.content.body).await else {
-        return Ok(not_now(BROKEN.to_owned()));
-    };
-    let asks = body.polls().into_iter().any(|asked| asked == slug);
-    if !asks {
+    if !asked.contains(&poll.slug) {
         return Ok(not_now(format!(
-            "The mail does not contain the poll. Put {{{{poll:{slug}}}}} into its text, in a paragraph of its own."
+            "The mail does not contain the poll. Put {{{{poll:{}}}}} into its text, in a paragraph of its own.",
+            poll.slug
         )));
     }
     if to.round == SampleRound::Reminder
-        && let Some(why) = too_early(app, issue).await?
+        && let Some(why) = too_early(app, db, issue).await?
     {
         return Ok(not_now(why));
     }
-    let subscribed = count_of(app.db.read(), issue.newsletter, &readers).await?;
+    let subscribed = count_of(db, issue.newsletter, &readers).await?;
     let left = i64::try_from(readers.len()).unwrap_or(i64::MAX) - subscribed;
     Ok(Audience {
         readers: subscribed,
@@ -87,12 +108,13 @@ async fn at(app: &App, issue: &Issue, frozen: Option<&WriteTxn>) -> Result<Audie
 /// The readers of a segment who are subscribed. If there are fewer than ten, the mail cannot be sent.
 async fn in_segment(
     app: &App,
+    db: &impl ConnectionTrait,
     issue: &Issue,
     segment: &Segment,
     frozen: Option<&WriteTxn>,
 ) -> Result<Audience, DbErr> {
     let readers = polls::segment_readers(app, segment, frozen).await?;
-    let subscribed = count_of(app.db.read(), issue.newsletter, &readers).await?;
+    let subscribed = count_of(db, issue.newsletter, &readers).await?;
     let left = i64::try_from(readers.len()).unwrap_or(i64::MAX) - subscribed;
     if subscribed < SMALLEST_SEGMENT {
         return Ok(Audience {
@@ -118,11 +140,15 @@ const TOO_FEW: &str = "Fewer than ten readers would get it: a mail to so few cou
      more answers.";
 
 /// Why a reminder cannot be sent yet: it must wait for [`REMINDER_PAUSE`] after the invitation.
-async fn too_early(app: &App, issue: &Issue) -> Result<Option<String>, DbErr> {
+async fn too_early(
+    app: &App,
+    db: &impl ConnectionTrait,
+    issue: &Issue,
+) -> Result<Option<String>, DbErr> {
     let Some(to) = issue.sample else {
         return Ok(None);
     };
-    let mails = store::to_sample(app.db.read(), to.poll).await?;
+    let mails = store::to_sample(db, to.poll).await?;
     let invited = mails
         .iter()
         .find_map(|mail| match (mail.sample, &mail.state) {

@@ -22,6 +22,8 @@ pub struct Prepared {
     pub compiled: Compiled,
     /// The name it would have in the archive if it went out at that time.
     pub slug: String,
+    /// The slugs of the polls that its text names.
+    pub polls: Vec<String>,
 }
 
 /// What editors see if a bug of ours keeps an issue from being sent.
@@ -81,6 +83,7 @@ async fn prepare_content(
         slug.unwrap_or_else(|| edition::slug(&content, &local_date(at, &newsletter.time_zone)));
     let body = app.bodies.read(&content.body).await?;
     let asked = asked(app, &body, at).await?;
+    let polls = body.polls().into_iter().map(str::to_owned).collect();
     let in_archive = for_all && newsletter.archive;
     let app = app.clone();
     // A long body takes a while, so this does not run on a thread that serves requests.
@@ -106,6 +109,7 @@ async fn prepare_content(
             newsletter,
             compiled,
             slug,
+            polls,
         })
     });
     match compiling.await {

@@ -174,7 +174,7 @@ async fn freeze(
         only,
         not_now,
         ..
-    } = audience::frozen(app, issue, txn).await?;
+    } = audience::frozen(app, issue, &prepared.polls, txn).await?;
     if let Some(why) = not_now {
         return Ok(Sent::NotNow(why));
     }

@@ -45,3 +45,24 @@ async fn an_issue_whose_compiling_breaks_is_held_and_the_next_goes_out() {
         "it is not tried again"
     );
 }
+
+/// Whoever hands an issue over has SQLite's one writer, and must not wait for a reader while votes wait for the writer.
+#[tokio::test]
+async fn an_issue_is_handed_over_while_all_readers_of_the_database_are_taken() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let clock = Clock::manual(UnixMillis(10_000));
+    let app = due(dir.path(), &clock).await;
+    let issue = store::find(app.db.read(), IssueId(2)).await.expect("read");
+    let (issue, now) = (issue.expect("an issue"), clock.now());
+    let ready = send::ready(&app, &issue, now).await.expect("prepared");
+    let ready = ready.expect("nothing blocks it");
+    let mut taken = Vec::new();
+    for _ in 1..app.config.database_connections() {
+        taken.push(app.db.snapshot().await.expect("a reader"));
+    }
+    let txn = app.db.write_txn("test").await.expect("a transaction");
+    let sending = send::send_in(&txn, &app, &issue, &ready, Duration::ZERO, now);
+    let sent = tokio::time::timeout(Duration::from_secs(5), sending).await;
+    let sent = sent.expect("it waits for nobody").expect("sent");
+    assert_eq!(sent, Sent::Handed { audience: 1 });
+}

@@ -167,9 +167,9 @@ pub async fn population(db: &Db, newsletter: NewsletterId) -> Result<i64, DbErr>
 }
 
 /// The keys of all ballots in a poll.
-pub async fn voter_keys(db: &Db, poll: PollId) -> Result<Vec<Vec<u8>>, DbErr> {
+pub async fn voter_keys(db: &impl ConnectionTrait, poll: PollId) -> Result<Vec<Vec<u8>>, DbErr> {
     let sql = "SELECT voter_key FROM ballot WHERE poll_id = $1";
-    find_values(db.read(), sql, [poll.into()]).await
+    find_values(db, sql, [poll.into()]).await
 }
 
 /// Turns a draft into the sample's poll: from now on confirmed subscribers make its result. Returns false if it is no
