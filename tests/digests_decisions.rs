@@ -108,6 +108,34 @@ async fn a_reason_that_begins_a_line_begins_with_a_capital() {
     }
 }
 
+/// An order for very many that is to be refused must not move them first: the counters tell.
+#[tokio::test]
+async fn an_order_is_refused_by_the_counters_before_anybody_is_moved() {
+    let app = TestApp::start().await;
+    let issue = sent_to(&app, 1_100).await;
+    let browser = signed_in(&app).await;
+    for (path, how, state, reason) in [
+        ("resend", None, 4, 9),
+        ("settle", Some("accept-all"), 5, 12),
+    ] {
+        let page = format!("/admin/issues/{}/{path}", issue.0);
+        let page = browser.get(&page).await.expect(200);
+        let txn = app.app.db.write_txn("test").await.unwrap();
+        let sql =
+            "INSERT INTO issue_tally (issue_id, state, reason, slot, n) VALUES ($1, $2, $3, 99, 1)";
+        let values = [issue.0.into(), state.into(), reason.into()];
+        run(&*txn, sql, values).await.unwrap();
+        txn.commit().await.unwrap();
+        let mut form = page.form(&format!("form[action$='/{path}']"));
+        if let Some(how) = how {
+            form = form.button("how", how);
+        }
+        browser.submit(form).await.expect(409);
+    }
+    let orders = "SELECT COUNT(*) FROM mailing_order";
+    assert_eq!(app.count(orders).await, 0);
+}
+
 /// How often an issue was attempted for a recipient, in the file and on the page of the recipient.
 async fn attempts(
     app: &TestApp,

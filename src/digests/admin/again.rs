@@ -59,7 +59,11 @@ pub(super) async fn resend(
     }
     let txn = app.db.write_txn("issue_resend").await?;
     let by = by(&app, &editor);
-    let ordered = mailing::resend_failed(&app, &txn, issue.id, &failures, &by).await?;
+    let n = mailing::tallied(&txn, issue.id, DeliveryState::Failed, &failures).await?;
+    let mut ordered = Ordered::Done(n);
+    if !is_other(ordered, shown) {
+        ordered = mailing::resend_failed(&app, &txn, issue.id, &failures, &by).await?;
+    }
     if is_other(ordered, shown) {
         drop(txn);
         let page = resend_page(&app, &editor, &issue, Some(OTHERS_FAILED)).await?;
@@ -223,7 +227,11 @@ pub(super) async fn settle(
     let shown = number(&form, "shown")?;
     let txn = app.db.write_txn("issue_settle").await?;
     let by = by(&app, &editor);
-    let ordered = mailing::settle_unknown(&app, &txn, issue.id, which, verdict, &by).await?;
+    let n = mailing::tallied(&txn, issue.id, DeliveryState::Unknown, &[]).await?;
+    let mut ordered = Ordered::Done(n);
+    if which != Which::All || !is_other(ordered, shown) {
+        ordered = mailing::settle_unknown(&app, &txn, issue.id, which, verdict, &by).await?;
+    }
     if which == Which::All && is_other(ordered, shown) {
         drop(txn);
         let page = settle_page(&app, &editor, &issue, Said::OtherNumber).await?;

@@ -17,7 +17,9 @@ use crate::api::refusals::{IdempotencyKey, NotFound, Refusals, WriteRefusals};
 use crate::api::{Begun, Caller, Json, Write, tokens};
 use crate::app::App;
 use crate::db::DbErr;
-use crate::mailer::mailing::{self, By, Change, Ordered, Reason, Steer, Verdict, Which};
+use crate::mailer::mailing::{
+    self, By, Change, DeliveryState, Ordered, Reason, Steer, Verdict, Which,
+};
 use crate::types::{EmailAddress, IssueId};
 use crate::web::Problem;
 
@@ -273,15 +275,24 @@ pub(super) async fn settle(
         Begun::Repeated(answer) => return Ok(answer),
     };
     let which = readers.as_deref().map_or(Which::All, Which::These);
+    if which == Which::All {
+        let n = mailing::tallied(&write.txn, issue.id, DeliveryState::Unknown, &[]).await?;
+        as_expected(n, order.expected)?;
+    }
     let ordered = mailing::settle_unknown(&app, &write.txn, issue.id, which, verdict, &by).await?;
-    if let (Ordered::Done(n), Some(expected)) = (ordered, order.expected)
-        && n != expected
-    {
-        return Err(Problem::conflict(format!(
-            "It would affect {n} recipients, not {expected}. Nothing was changed."
-        )));
+    if let Ordered::Done(n) = ordered {
+        as_expected(n, order.expected)?;
     }
     finish(write, &issue, ordered).await
+}
+
+fn as_expected(n: i64, expected: Option<i64>) -> Result<(), Problem> {
+    match expected.filter(|expected| *expected != n) {
+        None => Ok(()),
+        Some(expected) => Err(Problem::conflict(format!(
+            "It would affect {n} recipients, not {expected}. Nothing was changed."
+        ))),
+    }
 }
 
 /// The keys by which the readers with these addresses are found.

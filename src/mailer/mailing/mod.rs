@@ -79,7 +79,9 @@ pub use progress::{
 pub use recipients::{
     After, Listed, Recipient, Standing, Wanted, readers_named, recipient, recipients,
 };
-pub use settle::{Ordered, Verdict, Which, bounced_and_back, resend_failed, settle_unknown};
+pub use settle::{
+    Ordered, Verdict, Which, bounced_and_back, resend_failed, settle_unknown, tallied,
+};
 pub use states::{BatchState, DeliveryState, MailingState, Reason};
 
 pub use watch::{Pace, Snapshot, watch};

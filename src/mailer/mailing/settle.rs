@@ -106,6 +106,23 @@ pub async fn bounced_and_back(db: &Db, issue: IssueId) -> Result<i64, DbErr> {
     Ok(db::find_value(db.read(), sql, values).await?.unwrap_or(0))
 }
 
+/// How many recipients are in this state for one of these reasons (empty: for any), by the counters. Whoever orders
+/// something for exactly as many as a page showed asks this first, because moving them and rolling back may take long.
+pub async fn tallied(
+    txn: &WriteTxn,
+    issue: IssueId,
+    state: DeliveryState,
+    reasons: &[Reason],
+) -> Result<i64, DbErr> {
+    let mut sql = "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM issue_tally WHERE issue_id = $1 AND state = $2".to_owned();
+    let mut values: Vec<Value> = vec![issue.0.into(), state.code().into()];
+    if !reasons.is_empty() {
+        sql += &format!(" AND reason IN {}", db::in_list(reasons.len(), 2));
+        values.extend(reasons.iter().map(|reason| reason.code().into()));
+    }
+    Ok(db::find_value(&**txn, sql, values).await?.unwrap_or(0))
+}
+
 /// Settles recipients in doubt. A resend has the same Message-ID, so that mail clients can recognise a duplicate.
 pub async fn settle_unknown(
     app: &App,
@@ -243,13 +260,8 @@ impl Moving<'_> {
         if let Which::These(readers) = which {
             return Ok(readers.len());
         }
-        let n: Option<i64> = db::find_value(
-            &**self.txn,
-            "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM issue_tally WHERE issue_id = $1 AND state = $2",
-            [self.issue.0.into(), self.from.code().into()],
-        )
-        .await?;
-        Ok(usize::try_from(n.unwrap_or(0)).unwrap_or(0))
+        let n = tallied(self.txn, self.issue, self.from, self.reasons).await?;
+        Ok(usize::try_from(n).unwrap_or(0))
     }
 
     async fn next(
