@@ -132,6 +132,7 @@ mod polls_sealed;
 mod polls_sealed_pages;
 mod polls_sealing;
 mod polls_sealing_kill;
+mod polls_sealing_meanwhile;
 mod polls_set_aside;
 mod polls_sharing;
 mod polls_stuffing;

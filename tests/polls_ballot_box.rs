@@ -74,22 +74,27 @@ pub async fn opened(options: &[&str], max_choices: i64, closes_at: Option<UnixMi
     }
 }
 
+/// The answer of a browser that is known by a number.
+pub fn answer_to(poll: &Arc<Poll>, who: usize, options: &[&str]) -> Answer {
+    let voter = Voter::Browser(format!("{who:022}"));
+    Answer {
+        voter: voter.key(poll),
+        is_new: false,
+        choice: Choice::read(poll, &Sent::options(options.iter().copied())).unwrap(),
+        poll: poll.clone(),
+        tier: voter.tier(),
+        place: Place::PollPage,
+        issue: None,
+        network: None,
+        link: None,
+        once: None,
+        witness: None,
+    }
+}
+
 impl Box {
     pub fn answer(&self, who: usize, options: &[&str]) -> Answer {
-        let voter = Voter::Browser(format!("{who:022}"));
-        Answer {
-            voter: voter.key(&self.poll),
-            is_new: false,
-            choice: Choice::read(&self.poll, &Sent::options(options.iter().copied())).unwrap(),
-            poll: self.poll.clone(),
-            tier: voter.tier(),
-            place: Place::PollPage,
-            issue: None,
-            network: None,
-            link: None,
-            once: None,
-            witness: None,
-        }
+        answer_to(&self.poll, who, options)
     }
 
     pub async fn cast(&self, who: usize, options: &[&str]) -> Outcome {

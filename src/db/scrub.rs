@@ -6,11 +6,13 @@
 //!
 //! - SQLite: every write zeroes what it frees (`secure_delete`), but pages that were split keep copies in their
 //!   unused parts. So a table is copied in key order into a new one and the old one is dropped, which zeroes all
-//!   its pages. Then the log is checkpointed and truncated.
+//!   its pages ([`anew`]). Then the log is checkpointed and truncated.
 //! - PostgreSQL: `VACUUM FULL` writes a table into a new file and removes the old one. It copies what was deleted, too,
 //!   as long as a transaction might see it, so the older ones are waited for: those of the whole cluster, prepared ones
 //!   and those of replicas that report theirs. Archived write-ahead logs, replicas and backups are the operator's
 //!   responsibility.
+
+mod anew;
 
 use std::time::Duration;
 
@@ -18,7 +20,7 @@ use sea_orm::sqlx::{self, AssertSqlSafe, Row as _};
 use sea_orm::{ConnectionTrait, DbErr, RuntimeErr};
 
 use super::connect::BUSY;
-use super::{Backend, Db, fetch_all};
+use super::{Backend, Db};
 
 /// How long to wait for readers of the log, or on PostgreSQL for a table lock. Ballots wait during this time.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -43,49 +45,13 @@ impl Db {
                 if !self.cut_log(PATIENCE).await? {
                     return Ok(false);
                 }
-                self.rewrite_sqlite(tables).await?;
+                for table in tables {
+                    anew::rewrite(self, table).await?;
+                }
                 self.cut_log(PATIENCE).await
             }
             Backend::Postgres => self.rewrite_postgres(tables, deleters).await,
         }
-    }
-
-    async fn rewrite_sqlite(&self, tables: &[&'static str]) -> Result<(), DbErr> {
-        let txn = self.write_txn("scrub").await?;
-        for table in tables {
-            let made = "SELECT type, sql FROM sqlite_master WHERE tbl_name = $1 AND sql IS NOT NULL ORDER BY type DESC";
-            let mut indexes: Vec<String> = Vec::new();
-            let mut columns = String::new();
-            for row in fetch_all(&*txn, made, [(*table).into()]).await? {
-                let (kind, sql): (String, String) =
-                    (row.try_get("", "type")?, row.try_get("", "sql")?);
-                match sql.split_once('(') {
-                    Some((_, rest)) if kind == "table" => columns = rest.to_owned(),
-                    _ => indexes.push(sql),
-                }
-            }
-            let key = "SELECT name FROM pragma_table_info($1) WHERE pk > 0 ORDER BY pk";
-            let key: Vec<String> = fetch_all(&*txn, key, [(*table).into()])
-                .await?
-                .iter()
-                .map(|row| row.try_get("", "name"))
-                .collect::<Result<_, _>>()?;
-            let mut statements = vec![
-                format!("CREATE TABLE {table}_anew ({columns}"),
-                // In key order, so that not even the position of a row says when it was written.
-                format!(
-                    "INSERT INTO {table}_anew SELECT * FROM {table} ORDER BY {}",
-                    key.join(", ")
-                ),
-                format!("DROP TABLE {table}"),
-                format!("ALTER TABLE {table}_anew RENAME TO {table}"),
-            ];
-            statements.append(&mut indexes);
-            for statement in statements {
-                txn.execute_unprepared(&statement).await?;
-            }
-        }
-        txn.commit().await
     }
 
     /// Checkpoints the write-ahead log and truncates it, unless a reader still needs it after `patience`. Nobody

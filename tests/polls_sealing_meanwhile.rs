@@ -1,0 +1,159 @@
+//! While the files are scrubbed of a sealed poll, another poll goes on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use canvass::db;
+use canvass::polls::ballots::record::record_closed;
+use canvass::polls::ballots::seal::{scrub, seal_due};
+use canvass::polls::ballots::{Outcome, Slip, commit};
+use canvass::polls::{self, Definition, Poll, PollState, QuestionText, Stored};
+use canvass::types::Random;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+
+use crate::polls_ballot_box::{Box, answer_to, opened};
+use crate::polls_sealed::{DAY, count};
+use crate::polls_verify::verified;
+use crate::support::attacker::contains;
+use crate::support::database::sqlite_needed;
+
+const OTHERS: usize = 20_000;
+const SCRUBBED: &str = "SELECT COUNT(*) FROM poll WHERE scrubbed_ms IS NOT NULL";
+
+/// A poll that is answered, and one beside it that was sealed, whose ballots lie before and after those of the first.
+async fn beside_a_sealed_one(others: usize) -> (Arc<Box>, Arc<Poll>) {
+    let open = opened(&["yes", "no"], 1, None).await;
+    let (db, clock) = (&open.db, &open.clock);
+    let question = QuestionText {
+        text: "And this?".into(),
+        options: ["yes", "no"].map(Into::into).to_vec(),
+        ..QuestionText::default()
+    };
+    let definition = Definition::new("closed", vec![question]);
+    let txn = db.write_txn("test").await.unwrap();
+    let (random, now) = (Random::seeded(2), clock.now());
+    let state = PollState::Published;
+    let stored = polls::create(&txn, &random, now, &definition, state).await;
+    txn.commit().await.unwrap();
+    let Stored::Yes(id) = stored.unwrap() else {
+        panic!("not stored")
+    };
+    let closed = Arc::new(polls::by_id(db, id).await.unwrap().unwrap());
+    let mut slips: Vec<Slip> = (0..others)
+        .map(|who| Slip::from(open.answer(who, &[["1", "2"][who % 2]])))
+        .collect();
+    slips.extend((0..500).map(|who| Slip::from(answer_to(&closed, who, &["2"]))));
+    for group in slips.chunks(500) {
+        commit(db, clock, 0, group).await.unwrap();
+    }
+    let txn = db.write_txn("test").await.unwrap();
+    let sql = "UPDATE poll SET state = 2, closed_ms = $1 WHERE slug = 'closed'";
+    db::run(&*txn, sql, [now.into()]).await.unwrap();
+    txn.commit().await.unwrap();
+    record_closed(db, now).await.unwrap();
+    clock.advance(DAY * 7);
+    let sealed = seal_due(db, clock.now(), 7).await.unwrap();
+    assert_eq!(sealed.polls.len(), 1);
+    (Arc::new(open), closed)
+}
+
+/// Nothing of the sealed poll is left in the files, nothing of the other one is lost, and no table too many is left.
+async fn is_clean(open: &Box, closed: &Poll, ballots: i64) {
+    let verified = verified(open).await;
+    assert_eq!(verified.findings, Vec::<String>::new());
+    assert_eq!(verified.ballots, ballots);
+    let left = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'trigger' OR name LIKE '%anew%' OR name LIKE '%old%'";
+    assert_eq!(count(&open.db, left).await, 0);
+    let closed = Arc::new(closed.clone());
+    for end in ["", "-wal"] {
+        let file = open.database.dir.path().join(format!("canvass.db{end}"));
+        let file = std::fs::read(file).unwrap_or_default();
+        assert!(!contains(&file, closed.secret.bytes()), "the secret");
+        for who in [0, 7, 250, 499] {
+            let voter = answer_to(&closed, who, &["2"]).voter;
+            assert!(!contains(&file, &voter), "the ballot of {who}");
+        }
+    }
+}
+
+fn scrubbing(open: &Box) -> JoinHandle<()> {
+    let (db, now) = (open.db.clone(), open.clock.now());
+    tokio::spawn(async move {
+        let end = Instant::now() + Duration::from_secs(600);
+        while !scrub(&db, now).await.unwrap() {
+            assert!(Instant::now() < end, "never scrubbed");
+        }
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_sealing_lets_votes_pass_while_the_files_are_scrubbed() {
+    if !sqlite_needed() {
+        return;
+    }
+    let (open, closed) = beside_a_sealed_one(OTHERS).await;
+    let scrubbing = scrubbing(&open);
+    let mut cast = 0;
+    while !scrubbing.is_finished() {
+        // A new one, then one that changes, from either end of the table.
+        let who = if cast % 2 == 0 {
+            OTHERS + cast
+        } else {
+            cast * 31
+        };
+        let options = [["1"], ["2"]][(cast / 2 + 1) % 2];
+        open.cast(who, &options).await;
+        cast += 1;
+    }
+    scrubbing.await.unwrap();
+    // Each of the twenty pieces of the ballots, there and back.
+    assert!(cast >= 15, "only {cast} answers came in between");
+    let all = count(&open.db, "SELECT COUNT(*) FROM ballot").await;
+    assert!(all > OTHERS as i64);
+    is_clean(&open, &closed, all).await;
+}
+
+/// Whatever it had done when it was broken off, the next attempt begins anew, and no answer is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_sealing_begins_again_where_the_scrubbing_was_broken_off() {
+    if !sqlite_needed() {
+        return;
+    }
+    let (open, closed) = beside_a_sealed_one(OTHERS).await;
+    let (mut lives, mut cast, mut broken_off) = (Duration::from_millis(20), 0, 0);
+    while count(&open.db, SCRUBBED).await == 0 {
+        assert!(cast < 1_000, "never scrubbed");
+        let _ = timeout(lives, scrub(&open.db, open.clock.now())).await;
+        let left = "SELECT COUNT(*) FROM sqlite_master WHERE name IN ('ballot_anew', 'ballot_old')";
+        broken_off += i64::from(count(&open.db, left).await > 0);
+        let outcome = open.cast(OTHERS + cast, &["1"]).await;
+        assert_eq!(outcome, Outcome::Counted);
+        let outcome = open.cast(cast * 31, &[["2"], ["1"]][cast % 2]).await;
+        assert_eq!(outcome, Outcome::Changed, "{cast}");
+        cast += 1;
+        lives += Duration::from_millis(30);
+    }
+    assert!(broken_off > 0, "it was never in the middle");
+    is_clean(&open, &closed, (OTHERS + cast) as i64).await;
+}
+
+/// `cargo test --release --test canvass polls_sealing_measured -- --ignored --nocapture`
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "casts hundreds of thousands of answers and measures"]
+async fn polls_sealing_measured_by_the_longest_wait_of_a_vote() {
+    let (open, _) = beside_a_sealed_one(400_000).await;
+    let (scrubbing, began) = (scrubbing(&open), Instant::now());
+    let (mut longest, mut cast) = (Duration::ZERO, 0);
+    while !scrubbing.is_finished() {
+        let asked = Instant::now();
+        open.cast(1_000_000 + cast, &["1"]).await;
+        longest = longest.max(asked.elapsed());
+        cast += 1;
+    }
+    println!(
+        "scrubbed in {:?}; {cast} answers meanwhile, the slowest in {longest:?}",
+        began.elapsed()
+    );
+    assert!(longest < Duration::from_secs(2), "{longest:?}");
+}
