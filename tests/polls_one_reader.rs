@@ -12,7 +12,7 @@ use http::StatusCode;
 
 use crate::polls_elsewhere::link;
 use crate::polls_set_aside::set_aside;
-use crate::support::app::TestApp;
+use crate::support::app::{START, TestApp};
 use crate::support::inbox::Mail;
 use crate::support::page::Page;
 use crate::support::reader::Reader;
@@ -307,4 +307,52 @@ async fn polls_many_presses_at_once_hand_over_once() {
         "{changes:?}"
     );
     assert_eq!(tiers(&app).await, [0, 0, 1, 0]);
+}
+
+/// Whoever gets the mail forwarded opens the same pages as its reader.
+#[tokio::test]
+async fn polls_a_forwarded_mail_does_not_show_what_its_reader_answered() {
+    let app = TestApp::start().await;
+    let poll = app
+        .poll_with("trust", |poll| poll.closes_at = Some(START + SECOND * 60))
+        .await;
+    let link = link(&app, poll, 0, ADDRESS).await;
+    let (reader, friend) = (app.reader(), app.reader());
+    let form = reader.get(&link).await.expect(200).the_form();
+    app.advance(SECOND);
+    let page = reader.submit(form.choose("option", "2")).await.expect(200);
+    assert_eq!(page.all("tr.is-own .result-label"), ["No"]);
+    let results = format!("{link}/results");
+    let others = |page: Page| {
+        let page = page
+            .expect(200)
+            .says("An answer has been given by this link");
+        assert_eq!(page.all("tr.is-own"), Vec::<String>::new());
+        assert!(!page.body.contains("Your answer"), "{}", page.body);
+    };
+    others(friend.get(&results).await);
+    let form = friend.get(&link).await.expect(200);
+    assert_eq!(
+        form.attributes("input[checked]", "value"),
+        Vec::<String>::new()
+    );
+    // The same where no result is shown, and after the close.
+    hide_results(&app).await;
+    others(friend.get(&results).await);
+    reader
+        .get(&results)
+        .await
+        .expect(200)
+        .says("Your answer: No");
+    app.advance(SECOND * 60);
+    others(friend.get(&link).await);
+    others(friend.get(&results).await);
+    reader.get(&link).await.expect(200).says("Your answer: No");
+}
+
+async fn hide_results(app: &TestApp) {
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    let sql = "UPDATE poll SET visibility = 3, revision = revision + 1";
+    canvass::db::run(&*txn, sql, []).await.unwrap();
+    txn.commit().await.unwrap();
 }

@@ -55,7 +55,7 @@ pub async fn data(
         open: poll.is_open_to_all(app.clock.now()),
         height: height(&poll),
         form,
-        results: visible(&app, &poll, None).await?,
+        results: visible(&app, &poll, false, None).await?,
         live: stream_of(&app, &poll, false),
         message: said_without(&poll, phase),
         small_print: SMALL_PRINT,

@@ -78,7 +78,7 @@ pub async fn page(
         }),
         false => None,
     };
-    let results = visible(&app, &poll, None).await?;
+    let results = visible(&app, &poll, false, None).await?;
     let lang = match &form {
         Some(form) => form.lang.clone(),
         None => offer::of(&app, &poll).await?.map(|offer| offer.language),

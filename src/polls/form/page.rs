@@ -66,7 +66,7 @@ pub async fn page(
             if let Some(own) = &own {
                 form.fill_in(&poll, own);
             }
-            let shown = visible(&app, &poll, None).await?;
+            let shown = visible(&app, &poll, false, None).await?;
             let share = Shared::of(&app.config.origin(), &poll, shown.as_ref());
             let page = FormPage {
                 oembed: Some(embed::oembed::discovery(&app.config.origin(), &poll.slug)),

@@ -344,7 +344,7 @@ async fn counted_json(
     left: &Left,
     email: &str,
 ) -> Result<Response, Problem> {
-    let results = visible(app, poll, Some(own)).await?;
+    let results = visible(app, poll, true, Some(own)).await?;
     let phase = poll.phase(app.clock.now());
     let body = serde_json::json!({
         "counted": true,

@@ -60,11 +60,12 @@ pub async fn page(
     State(app): State<App>,
     Path(token): Path<String>,
     Query(left): Query<Left>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let link = open(&app, &token).await?;
     match waiting(&app, &link, &left.answer).await? {
         Some(found) => ask(&app, &link, &token, &left.answer, &found, None),
-        None => nothing(&app, &link, &token).await,
+        None => nothing(&app, &link, &token, &headers).await,
     }
 }
 
@@ -82,7 +83,7 @@ pub async fn take(
     let link = open(&app, &token).await?;
     let answer = form.text("answer")?;
     let Some(found) = waiting(&app, &link, &answer).await? else {
-        return nothing(&app, &link, &token).await;
+        return nothing(&app, &link, &token, &headers).await;
     };
     let again = if press::is_by_a_person(&form)? {
         let given = form.one("nonce")?.unwrap_or_default();
@@ -142,14 +143,20 @@ fn ask(
 }
 
 /// The poll is closed or the link was truncated. While the poll is open, the reader can answer directly.
-async fn nothing(app: &App, link: &Link, token: &str) -> Result<Response, Problem> {
+async fn nothing(
+    app: &App,
+    link: &Link,
+    token: &str,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
     let phase = link.poll.phase(app.clock.now());
     if matches!(phase, Phase::Open { .. }) {
         return Ok(private(
             Redirect::to(&format!("/v/{token}")).into_response(),
         ));
     }
-    let mut response = finished(app, link, token, Some(not_counted(&link.poll, phase))).await?;
+    let why = not_counted(&link.poll, phase);
+    let mut response = finished(app, link, token, headers, Some(why)).await?;
     *response.status_mut() = StatusCode::CONFLICT;
     Ok(private(response))
 }

@@ -126,7 +126,8 @@ pub async fn page(
         }
     }
     if !matches!(link.poll.phase(app.clock.now()), Phase::Open { .. }) {
-        return finished(&app, &link, &token, None).await.map(private);
+        let page = finished(&app, &link, &token, &headers, None).await?;
+        return Ok(private(page));
     }
     if !link.is_test && !link.voter.is_asked_by(&link.poll) {
         return not_drawn(&app, &link, StatusCode::OK).await;
@@ -171,6 +172,7 @@ pub async fn cast(
         app: &app,
         link: &link,
         token: &token,
+        headers: &headers,
         sent: &sent,
     };
     let refused = if press::is_by_a_person(&form)? {
@@ -202,6 +204,7 @@ struct Vote<'v> {
     app: &'v App,
     link: &'v Link,
     token: &'v str,
+    headers: &'v HeaderMap,
     sent: &'v Sent,
 }
 
@@ -253,7 +256,8 @@ impl Vote<'_> {
 
     async fn not_open(&self, phase: Phase) -> Result<Response, Problem> {
         let why = not_counted(&self.link.poll, phase);
-        let mut response = finished(self.app, self.link, self.token, Some(why)).await?;
+        let (app, token) = (self.app, self.token);
+        let mut response = finished(app, self.link, token, self.headers, Some(why)).await?;
         *response.status_mut() = StatusCode::CONFLICT;
         Ok(private(response))
     }
@@ -266,14 +270,16 @@ impl Vote<'_> {
 pub async fn results(
     State(app): State<App>,
     Path(token): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let link = open(&app, &token).await?;
-    finished(&app, &link, &token, None).await.map(private)
+    let page = finished(&app, &link, &token, &headers, None).await?;
+    Ok(private(page))
 }
 
 /// The poll asks a sample, and the reader of this mail is not in it.
 async fn not_drawn(app: &App, link: &Link, status: StatusCode) -> Result<Response, Problem> {
-    let results = visible(app, &link.poll, None).await?;
+    let results = visible(app, &link.poll, false, None).await?;
     let page = ResultsPage {
         invitation: None,
         refused: Some(NOT_DRAWN.to_owned()),
@@ -290,6 +296,9 @@ async fn not_drawn(app: &App, link: &Link, status: StatusCode) -> Result<Respons
 
 const NOBODYS: &str = "This link comes from a test email, or its reader’s data has been erased. Answers given through it are not counted.";
 
+const BY_LINK: &str =
+    "An answer has been given by this link. It is shown only in the browser in which it was given.";
+
 const NOT_DRAWN: &str =
     "This poll is for a random sample of subscribers, and you were not selected this time.";
 
@@ -301,16 +310,24 @@ async fn own_choice(app: &App, link: &Link) -> Result<Option<Choice>, DbErr> {
     }
 }
 
-/// What counts, and the results as far as this reader may see them.
+/// What counts, and the results as far as this reader may see them. What the reader answered is shown only to a browser
+/// that is known to be theirs: whoever gets a forwarded mail opens the same page.
 pub(super) async fn finished(
     app: &App,
     link: &Link,
     token: &str,
+    headers: &HeaderMap,
     refused: Option<String>,
 ) -> Result<Response, Problem> {
-    let own = own_choice(app, link).await?;
-    let results = visible(app, &link.poll, own.as_ref()).await?;
-    let mut page = ResultsPage::of(&link.poll, app.clock.now(), results, own.as_ref());
+    let answered = own_choice(app, link).await?;
+    let is_known = known::is_known_as(app, &link.poll, headers, link.reader());
+    let own = answered.as_ref().filter(|_| is_known);
+    let results = visible(app, &link.poll, answered.is_some(), own).await?;
+    let mut page = ResultsPage::of(&link.poll, app.clock.now(), results, own);
+    if answered.is_some() && !is_known {
+        page.by_link = Some(BY_LINK);
+        page.change_label = "Change the answer";
+    }
     page.accent_sheet = link.newsletter.as_ref().map(Newsletter::accent_sheet);
     page.lang = link.newsletter.as_ref().map(|n| n.language.clone());
     secrecy::tell(app, &link.poll, &mut page).await?;

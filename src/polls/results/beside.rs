@@ -31,7 +31,7 @@ pub async fn beside(app: &App, poll: &Poll) -> Result<Option<Beside>, Problem> {
     if other.phase(app.clock.now()) == Phase::Hidden {
         return Ok(None);
     }
-    let results = visible(app, &other, None).await?;
+    let results = visible(app, &other, false, None).await?;
     let of = other
         .newsletter
         .or(other.sample().map(|sample| sample.newsletter));

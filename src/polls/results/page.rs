@@ -21,16 +21,18 @@ use crate::polls::share::{Shared, json_ld};
 use crate::polls::voter::known;
 use crate::web::Problem;
 
-/// The results, if this reader may see them now.
+/// The results, if this reader may see them now: some are shown only to those who have `answered`. The answers in `own`
+/// are marked as the reader's.
 ///
 /// # Errors
 /// A 500 or 503 when the database fails.
 pub async fn visible(
     app: &App,
     poll: &Poll,
+    answered: bool,
     own: Option<&Choice>,
 ) -> Result<Option<Results>, Problem> {
-    if !poll.shows_results(app.clock.now(), own.is_some()) {
+    if !poll.shows_results(app.clock.now(), answered) {
         return Ok(None);
     }
     let totals = totals(&app.db, poll).await?;
@@ -51,7 +53,7 @@ pub async fn results_response(
     own: Option<&Choice>,
     change: impl FnOnce(&mut ResultsPage),
 ) -> Result<Response, Problem> {
-    let results = visible(app, poll, own).await?;
+    let results = visible(app, poll, own.is_some(), own).await?;
     let (now, origin) = (app.clock.now(), app.config.origin());
     // Results that this reader sees only because of their answer are not shared.
     let public = results.as_ref().filter(|_| poll.shows_results(now, false));

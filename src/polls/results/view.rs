@@ -23,6 +23,8 @@ pub struct ResultsPage {
     pub mail: Option<String>,
     /// Where to give another address, if that one is wrong.
     pub other_address_href: Option<String>,
+    /// That somebody answered by the link in a mail, for a browser that is not known to be its reader's.
+    pub by_link: Option<&'static str>,
     /// Why the answer was not counted, for example because it came too late or too early.
     pub refused: Option<String>,
     pub closed: Option<String>,
@@ -99,6 +101,7 @@ impl ResultsPage {
             counted: open && own.is_some(),
             mail: None,
             other_address_href: None,
+            by_link: None,
             refused: None,
             closed: closed(poll, phase),
             invitation: poll.sample().filter(|_| open).map(|_| BY_INVITATION),

@@ -22,7 +22,7 @@ pub async fn picture(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let poll = public_poll(&app, &slug).await?;
-    let results = visible(&app, &poll, None).await?;
+    let results = visible(&app, &poll, false, None).await?;
     let now = app.clock.now();
     let sketch = Sketch::of(&poll, results.as_ref(), now, host(&app.config.origin()));
     let picture = app

@@ -42,11 +42,7 @@ pub async fn reader(app: &App, poll: &Poll, headers: &HeaderMap) -> Result<Optio
     if !headers.contains_key(header::COOKIE) {
         return Ok(None);
     }
-    let by_mail = || {
-        let sealed = cookies::get(headers, &cookie(poll), app.config.is_https())?;
-        let [of, reader] = unpack(&app.keys.open(Purpose::Ballot, &sealed).ok()?)?;
-        (PollId(of) == poll.id).then_some(Voter::Subscriber(ReaderId(reader)))
-    };
+    let by_mail = || by_mail(app, poll, headers).map(Voter::Subscriber);
     let signed_in = subscriptions::signed_in(app, headers).map(Voter::SignedIn);
     let Some(voter) = signed_in.or_else(by_mail) else {
         return Ok(None);
@@ -58,6 +54,19 @@ pub async fn reader(app: &App, poll: &Poll, headers: &HeaderMap) -> Result<Optio
         _ => false,
     };
     Ok(exists.then_some(voter))
+}
+
+/// Whether this browser is known to be `reader`'s for `poll`, so that it may show what the reader answered.
+pub fn is_known_as(app: &App, poll: &Poll, headers: &HeaderMap, reader: ReaderId) -> bool {
+    subscriptions::signed_in(app, headers) == Some(reader)
+        || by_mail(app, poll, headers) == Some(reader)
+}
+
+/// The reader by whose link this browser answered `poll`.
+fn by_mail(app: &App, poll: &Poll, headers: &HeaderMap) -> Option<ReaderId> {
+    let sealed = cookies::get(headers, &cookie(poll), app.config.is_https())?;
+    let [of, reader] = unpack(&app.keys.open(Purpose::Ballot, &sealed).ok()?)?;
+    (PollId(of) == poll.id).then_some(ReaderId(reader))
 }
 
 /// Whether a reader with this id exists and has not been erased; otherwise a personal link counts for nobody.
