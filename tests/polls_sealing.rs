@@ -4,7 +4,7 @@ use canvass::db::{self, Db};
 use canvass::polls::ballots::record::{self, record_closed};
 use canvass::polls::ballots::seal::{scrub, seal_due};
 use canvass::polls::ballots::watch_closes;
-use canvass::polls::seal_tick;
+use canvass::polls::{self, Phase, PollState, seal_tick};
 use canvass::types::UnixMillis;
 use tokio::time::{Duration, Instant};
 
@@ -161,6 +161,49 @@ async fn polls_only_what_was_closed_for_days_is_sealed() {
             .len(),
         0
     );
+}
+
+/// Otherwise the secret would be kept for as long as the clock was ahead.
+#[tokio::test]
+async fn polls_sealing_counts_from_the_moment_a_clock_that_was_ahead_is_corrected() {
+    for by_editor in [false, true] {
+        let closes = Some(NOON + DAY).filter(|_| !by_editor);
+        let ballots = opened(&["yes", "no"], 1, closes).await;
+        let (db, id, ahead) = (&ballots.db, ballots.poll.id, NOON + DAY * 800);
+        ballots.cast(1, &["1"]).await;
+        if by_editor {
+            let txn = db.write_txn("test").await.unwrap();
+            polls::set_state(&txn, ahead, id, PollState::Published, PollState::Closed)
+                .await
+                .unwrap();
+            txn.commit().await.unwrap();
+        }
+        watch_closes(db, ahead).await.unwrap();
+        // A clock that lost its time corrects nothing: otherwise the right time would be long after the close.
+        watch_closes(db, UnixMillis(1)).await.unwrap();
+        assert_eq!(closed(db).await, ahead.0);
+        // It stays closed, even by a clock that shows a time before the close.
+        for at in [NOON + DAY / 2, NOON + DAY * 2] {
+            watch_closes(db, at).await.unwrap();
+            let poll = polls::by_id(db, id).await.unwrap().unwrap();
+            assert!(matches!(poll.phase(at), Phase::Closed { .. }));
+        }
+        let corrected = match by_editor {
+            true => NOON + DAY / 2,
+            false => NOON + DAY,
+        };
+        assert_eq!(closed(db).await, corrected.0);
+        for (days, expected) in [(6, 0), (9, 1)] {
+            let at = NOON + DAY * days;
+            watch_closes(db, at).await.unwrap();
+            record_closed(db, at).await.unwrap();
+            assert_eq!(seal_due(db, at, 7).await.unwrap().polls.len(), expected);
+        }
+    }
+}
+
+async fn closed(db: &Db) -> i64 {
+    count(db, "SELECT closed_ms FROM poll").await
 }
 
 /// The chain of one poll is broken: it is not sealed, which is reported, but the next one is.
