@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use sea_orm::{DbErr, QueryResult, Value};
 
-use super::log::{Entry, Hash, Head, Wording, page_hash, write};
+use super::log::{Entry, Hash, Head, Terms, Wording, page_hash, write};
 use crate::db::{Backend, Batch, Db, WriteTxn, fetch_all};
 use crate::polls::model::Poll;
 use crate::types::{PollId, UnixMillis};
@@ -44,12 +44,13 @@ pub async fn lock_head(db: &Db, txn: &WriteTxn, slot: i64, poll: PollId) -> Resu
     rows.first().map_or_else(|| Ok(Head::default()), head)
 }
 
-/// Starts a new page: the first page of a chain begins with the wording of the poll.
+/// Starts a new page: the first page of a chain begins with the wording and the terms of the poll.
 pub fn page(head: Head, poll: &Poll) -> Vec<u8> {
     let mut entries = Vec::new();
     if head.seq == 0 {
         write(&mut entries, &Entry::Whole);
         write(&mut entries, &Entry::Wording(Wording::of(poll)));
+        write(&mut entries, &Entry::Terms(Terms::of(poll)));
     }
     entries
 }

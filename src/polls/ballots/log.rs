@@ -17,6 +17,7 @@
 //!   11 words ruled on     option | key (16 bytes) | 1 and SHA-256(what shows), or 0
 //!   12 came by mail       issue | ballots
 //!   13 whole              nothing: the chain records entries 11 and 12 as well
+//!   14 terms              hash | n | n × (question | hash) | m | m × (option | hash)     see [`Terms`]
 //! ballot = key (16 bytes) | revision | tier | place | length and bytes of the network | length and bytes of the choices
 //! ```
 //!
@@ -26,11 +27,13 @@
 //! This file defines the entries and the hashes; `write` and `read` encode and decode them.
 
 mod read;
+mod terms;
 mod write;
 
 use aws_lc_rs::digest::{Context, SHA256, digest};
 
 pub use self::read::read;
+pub use self::terms::Terms;
 pub use self::write::write;
 use super::slip::VoterKey;
 use crate::polls::model::Poll;
@@ -110,6 +113,7 @@ pub enum Entry<'a> {
     },
     /// The first entry of a chain that also records words and mails.
     Whole,
+    Terms(Terms),
 }
 
 /// What the poll asks: the hashes of its texts, so that swapped labels are detected like swapped ballots.

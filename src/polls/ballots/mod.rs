@@ -10,7 +10,7 @@
 //! - `log`: how the log is encoded and chained. Pure. `chain`: its pages as rows.
 //! - `replay`: recomputes ballots and numbers from the log. Pure. `root`: one hash over all ballots.
 //! - [`verify()`]: recomputes everything from the rows and compares; `verify_counters`: the numbers beside the tally;
-//!   `verify_sealed`: what can still be verified once the log is destroyed; `verify_share`: verifies a bounded
+//!   `verify_asked`: the poll's texts and terms; `verify_sealed`: what can still be verified once the log is destroyed; `verify_share`: verifies a bounded
 //!   number of ballots at a time.
 //! - [`adopt()`]: ballots from before the log existed.
 //! - [`hand_over()`]: hands a browser's ballot over to its reader.
@@ -49,6 +49,7 @@ mod ruled;
 pub mod seal;
 mod slip;
 mod verify;
+mod verify_asked;
 mod verify_counters;
 mod verify_links;
 mod verify_sealed;

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! hash     = SHA-256("canvass poll record 1" 00 | poll | number | at_ms | pages | ballots | set aside | root | head | counters | hash before)
-//! counters = a SHA-256 for each counting table, then one for what the poll asks
+//! counters = a SHA-256 for each counting table, then one for what the poll asks, and one for its terms
 //! ```
 //!
 //! Numbers are 8 bytes, big-endian; the hash before the first record is 32 zero bytes. What a record

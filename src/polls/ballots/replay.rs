@@ -10,7 +10,7 @@ use self::steps::Step;
 use super::counts::Seen;
 use super::details_store::Details;
 use super::hand_over::HANDED_OVER;
-use super::log::{Entry, Hash, Malformed, Wording, read};
+use super::log::{Entry, Hash, Malformed, Terms, Wording, read};
 use super::slip::VoterKey;
 use super::verify_share::Share;
 use crate::polls::model::Poll;
@@ -56,6 +56,7 @@ pub(super) struct Replay<'a> {
     /// The number of ballots that were handed over while this removal had set them aside.
     pub(super) gone: BTreeMap<i64, i64>,
     pub(super) wordings: Vec<Wording>,
+    pub(super) terms: Vec<Terms>,
     /// First casts by hour, tier and slot.
     pub(super) hours: BTreeMap<(i64, i64, i64), i64>,
     /// Ballots from mails, by issue and slot.
@@ -83,6 +84,7 @@ impl<'a> Replay<'a> {
             removals: BTreeMap::new(),
             gone: BTreeMap::new(),
             wordings: Vec::new(),
+            terms: Vec::new(),
             hours: BTreeMap::new(),
             mails: BTreeMap::new(),
             ruled: BTreeMap::new(),
@@ -173,6 +175,7 @@ impl<'a> Replay<'a> {
                 known.undone = Some(at);
             }
             Entry::Wording(wording) => self.wordings.push(wording.clone()),
+            Entry::Terms(terms) => self.terms.push(terms.clone()),
             Entry::Whole
             | Entry::Found { .. }
             | Entry::Received { .. }

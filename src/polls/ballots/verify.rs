@@ -11,9 +11,10 @@ use sea_orm::{
 
 use super::counts::Seen;
 use super::details_store::{Scope, differences};
-use super::log::{Hash, Head, Wording, head_of_all, hex, page_hash, sha256};
+use super::log::{Hash, Head, head_of_all, hex, page_hash, sha256};
 use super::record::Record;
 use super::replay::{Removed, Replay};
+use super::verify_asked::asked;
 use super::verify_counters::{counters, differing, numbers};
 use super::verify_links::{self, Links};
 use super::verify_sealed::{records, sealed};
@@ -162,7 +163,7 @@ async fn unsealed(
             "{orphans} entries refer to earlier ones that are missing"
         ));
     }
-    wording(poll, &replay.wordings, verified);
+    asked(poll, &replay, verified);
     tally(db, poll, &replay, verified).await?;
     places(db, poll, &replay, verified).await?;
     removals(db, poll, &replay, verified).await?;
@@ -252,24 +253,6 @@ async fn chains(
     verified.chains = ends.into_iter().collect();
     verified.head = head_of_all(poll.id, &verified.chains);
     Ok(())
-}
-
-/// The wording recorded with the first answers must be the one that is shown now.
-fn wording(poll: &Poll, wordings: &[Wording], verified: &mut Verified) {
-    let now = Wording::of(poll);
-    for then in wordings {
-        for (key, text) in &then.questions {
-            if !now.questions.contains(&(*key, *text)) {
-                verified.find(format!("the text of question {key} was changed"));
-            }
-        }
-        for (id, key, label) in &then.options {
-            if !now.options.contains(&(*id, *key, *label)) {
-                let name = name(poll, OptionId(*id));
-                verified.find(format!("the text of {name} was changed"));
-            }
-        }
-    }
 }
 
 /// An option as people know it: its position and its current label.

@@ -1,6 +1,6 @@
 //! Decodes the pages of the log, exactly as [`super::write()`] encodes them. Pure.
 
-use super::{Ballot, Entry, Malformed, Wording};
+use super::{Ballot, Entry, Hash, Malformed, Terms, Wording};
 use crate::types::{UnixMillis, varint};
 
 /// Reads all entries of a page.
@@ -79,6 +79,22 @@ impl<'a> Reader<'a> {
         Some(wording)
     }
 
+    fn terms(&mut self) -> Option<Terms> {
+        Some(Terms {
+            poll: self.array()?,
+            questions: self.hashes()?,
+            options: self.hashes()?,
+        })
+    }
+
+    fn hashes(&mut self) -> Option<Vec<(i64, Hash)>> {
+        let mut hashes = Vec::new();
+        for _ in 0..self.number()? {
+            hashes.push((self.number()?, self.array()?));
+        }
+        Some(hashes)
+    }
+
     fn entry(&mut self) -> Option<Entry<'a>> {
         let [kind] = self.array()?;
         Some(match kind {
@@ -131,6 +147,7 @@ impl<'a> Reader<'a> {
                 ballots: self.number()?,
             },
             13 => Entry::Whole,
+            14 => Entry::Terms(self.terms()?),
             _ => return None,
         })
     }

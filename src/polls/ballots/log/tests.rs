@@ -51,6 +51,11 @@ fn every_kind<'a>(network: Option<&'a [u8]>, choices: &'a [u8], n: i64) -> Vec<E
             questions: vec![(n, [4; 32])],
             options: vec![(n, 1, [5; 32]), (2, 1, [6; 32])],
         }),
+        Entry::Terms(Terms {
+            poll: [1; 32],
+            questions: vec![(n, [2; 32])],
+            options: vec![(n, [3; 32]), (2, [4; 32])],
+        }),
         Entry::Received {
             ballot,
             cast: UnixMillis(n),

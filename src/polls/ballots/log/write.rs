@@ -87,6 +87,17 @@ pub fn write(out: &mut Vec<u8>, entry: &Entry<'_>) {
             numbers(out, &[*issue, *ballots]);
         }
         Entry::Whole => out.push(13),
+        Entry::Terms(terms) => {
+            out.push(14);
+            out.extend(terms.poll);
+            for hashes in [&terms.questions, &terms.options] {
+                numbers(out, &[length(hashes)]);
+                for (of, hash) in hashes {
+                    numbers(out, &[*of]);
+                    out.extend(hash);
+                }
+            }
+        }
     }
 }
 

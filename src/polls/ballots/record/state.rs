@@ -7,7 +7,7 @@ use sea_orm::{DatabaseTransaction, DbErr, StreamTrait as _};
 use crate::db::{Backend, fetch_all_as, fetch_one, query};
 use crate::polls::ballots::chain::head;
 use crate::polls::ballots::log::{
-    Entry, Hash, Head, Wording, finished, head_of_all, sha256, write,
+    Entry, Hash, Head, Terms, Wording, finished, head_of_all, sha256, write,
 };
 use crate::polls::ballots::root::{Root, each_kind};
 use crate::polls::model::Poll;
@@ -136,9 +136,14 @@ impl State {
         for table in &TABLES {
             counters.extend(digest(db, table, poll).await?);
         }
-        let mut asked = Vec::new();
-        write(&mut asked, &Entry::Wording(Wording::of(poll)));
-        counters.extend(sha256(&asked));
+        for asked in [
+            Entry::Wording(Wording::of(poll)),
+            Entry::Terms(Terms::of(poll)),
+        ] {
+            let mut bytes = Vec::new();
+            write(&mut bytes, &asked);
+            counters.extend(sha256(&bytes));
+        }
         let chains = chains(db, poll.id).await?;
         Ok(Self {
             pages: chains.iter().map(|(_, head)| head.seq).sum(),
@@ -150,33 +155,35 @@ impl State {
         })
     }
 
-    /// Names what differs between this and `other`.
-    pub(in crate::polls::ballots) fn differences(&self, other: &Self) -> Vec<&'static str> {
+    /// Names what differs between this, which was recorded, and `now`. Records from before there were terms have no hash
+    /// of them.
+    pub(in crate::polls::ballots) fn differences(&self, now: &Self) -> Vec<&'static str> {
         let mut found = Vec::new();
         for (name, same) in [
-            (
-                "chains",
-                self.head == other.head && self.pages == other.pages,
-            ),
-            ("ballots", self.root == other.root),
-            ("number of ballots", self.ballots == other.ballots),
+            ("chains", self.head == now.head && self.pages == now.pages),
+            ("ballots", self.root == now.root),
+            ("number of ballots", self.ballots == now.ballots),
             (
                 "number of ballots set aside",
-                self.set_aside == other.set_aside,
+                self.set_aside == now.set_aside,
             ),
         ] {
             if !same {
                 found.push(name);
             }
         }
-        let names = TABLES.iter().map(|table| table.name).chain(["wording"]);
-        for (at, name) in names.enumerate() {
+        let names = TABLES.iter().map(|table| table.name);
+        let names: Vec<_> = names.chain(["wording", "terms"]).collect();
+        let without_terms = (names.len() - 1) * 32;
+        let known = self.counters.len().max(without_terms);
+        let (then, now) = (&self.counters[..], now.counters.get(..known));
+        for (at, name) in names.iter().enumerate().take(known / 32) {
             let part = |counters: &[u8]| counters.get(at * 32..at * 32 + 32).map(<[u8]>::to_vec);
-            if part(&self.counters) != part(&other.counters) {
+            if part(then) != now.and_then(part) {
                 found.push(name);
             }
         }
-        if found.is_empty() && self != other {
+        if found.is_empty() && Some(then) != now {
             found.push("counters");
         }
         found
