@@ -228,3 +228,37 @@ async fn polls_live_results_end_when_an_editor_hides_them() {
         "told what is hidden: {seen}"
     );
 }
+
+/// The numbers of a file agree with each other, whatever is answered while it is made.
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_an_export_is_of_one_moment() {
+    let app = std::sync::Arc::new(TestApp::start().await);
+    app.poll("trust").await;
+    let token = app.api_token().await;
+    let done = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let voting = {
+        let (app, done) = (app.clone(), done.clone());
+        tokio::spawn(async move {
+            let mut n = 0;
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                let page = app.reader().post("/p/trust", &[("option", "1")]).await;
+                page.expect(200);
+                n += 1;
+            }
+            n
+        })
+    };
+    let url = app.url("/api/v1/polls/trust/export/poll.json");
+    for _ in 0..60 {
+        let request = reqwest::Client::new().get(&url).bearer_auth(&token);
+        let document: Value = request.send().await.unwrap().json().await.unwrap();
+        let sum = |file: &str, field: &str| -> i64 {
+            let rows = list(&document, file).iter();
+            rows.filter_map(|row| row[field].as_i64()).sum()
+        };
+        assert_eq!(sum("voters", "readers"), sum("turnout", "answers"));
+        assert_eq!(sum("voters", "readers"), sum("places", "answers"));
+    }
+    done.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert!(voting.await.unwrap() > 5);
+}

@@ -182,7 +182,7 @@ async fn polls_only_sites_that_may_embed_can_send_answers() {
 
 async fn refused(app: &TestApp) -> Vec<(RefusalReason, i64)> {
     let poll = polls::by_slug(&app.app.db, "trust").await.unwrap().unwrap();
-    polls::refused(&app.app.db, poll.id).await.unwrap()
+    polls::refused(app.app.db.read(), poll.id).await.unwrap()
 }
 
 #[tokio::test]

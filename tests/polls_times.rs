@@ -42,7 +42,9 @@ async fn polls_the_close_is_decided_at_the_commit() {
     );
     assert_eq!(ballots.counts().await, [1, 1, 0]);
     assert_eq!(
-        polls::refused(&ballots.db, ballots.poll.id).await.unwrap(),
+        polls::refused(ballots.db.read(), ballots.poll.id)
+            .await
+            .unwrap(),
         [(RefusalReason::Closed, 2)]
     );
 }
@@ -58,7 +60,7 @@ async fn polls_the_opening_is_decided_at_the_commit() {
     assert_eq!(ballots.cast(1, &["1"]).await, Outcome::Counted);
     assert_eq!(ballots.counts().await, [1, 1, 0]);
     // No refusal goes unrecorded.
-    let refusals = polls::refused(&ballots.db, ballots.poll.id).await;
+    let refusals = polls::refused(ballots.db.read(), ballots.poll.id).await;
     assert_eq!(refusals.unwrap(), [(RefusalReason::NotOpen, 1)]);
 }
 
@@ -164,7 +166,9 @@ async fn polls_closing_while_a_thousand_vote_counts_who_was_told_so() {
     let after = "SELECT COUNT(*) FROM ballot WHERE cast_ms >= $1";
     let row = canvass::db::fetch_one(ballots.db.read(), after, [closes.into()]).await;
     assert_eq!(row.unwrap().unwrap().try_get_by_index::<i64>(0).unwrap(), 0);
-    let refused = polls::refused(&ballots.db, ballots.poll.id).await.unwrap();
+    let refused = polls::refused(ballots.db.read(), ballots.poll.id)
+        .await
+        .unwrap();
     let refused: i64 = refused.iter().map(|(_, n)| n).sum();
     assert_eq!(refused, late, "nobody was refused in silence");
 }

@@ -22,8 +22,8 @@ pub async fn show(
 ) -> Result<Response, Problem> {
     let poll = poll_of(&app, &slug).await?;
     let totals = totals(&app.db, &poll).await?;
-    let steps = store::steps(&app.db, poll.id).await?;
-    let hours = store::hours(&app.db, poll.id).await?;
+    let steps = store::steps(app.db.read(), poll.id).await?;
+    let hours = store::hours(app.db.read(), poll.id).await?;
     let answered = totals.voters(Tier::Anonymous);
     let in_hours: i64 = hours.iter().map(|hour| hour.n).sum();
     let tiers: Vec<Value> = TIERS
@@ -46,7 +46,7 @@ pub async fn show(
     page["steps"] = funnel(&steps, &totals, answered, poll.newsletter.is_some()).into();
     page["places"] = places(&steps, &totals).into();
     page["tiers"] = tiers.into();
-    let refused = refused(&app.db, poll.id).await?;
+    let refused = refused(app.db.read(), poll.id).await?;
     page["refused"] = refusals(&refused).into();
     page["bad_proofs"] = bad_proofs(&refused).into();
     app.pages.render("polls/admin_turnout", &page)

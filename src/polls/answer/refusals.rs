@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{DbErr, FromQueryResult};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
-use crate::db::{Batch, Db, find_all};
+use crate::db::{Batch, find_all};
 use crate::types::{PollId, UnixMillis};
 
 /// Why an answer was not counted.
@@ -104,14 +104,17 @@ pub fn add(batch: &mut Batch, slot: i64, now: UnixMillis, refused: &[(PollId, Re
 
 /// The refusals of a poll by reason, over all hours: some came by a reader's own link, so the hour of one would reveal
 /// that this reader was there. Reasons without any are left out.
-pub async fn refused(db: &Db, poll: PollId) -> Result<Vec<(Reason, i64)>, DbErr> {
+pub async fn refused<C: ConnectionTrait>(
+    db: &C,
+    poll: PollId,
+) -> Result<Vec<(Reason, i64)>, DbErr> {
     let sql = "SELECT reason, CAST(SUM(n) AS BIGINT) AS n FROM refusal WHERE poll_id = $1 GROUP BY reason ORDER BY reason";
     #[derive(FromQueryResult)]
     struct Row {
         reason: i16,
         n: i64,
     }
-    let rows: Vec<Row> = find_all(db.read(), sql, [poll.into()]).await?;
+    let rows: Vec<Row> = find_all(db, sql, [poll.into()]).await?;
     let named = rows.into_iter().filter_map(|row| {
         let reason = Reason::ALL.into_iter().find(|r| r.code() == row.reason)?;
         Some((reason, row.n))

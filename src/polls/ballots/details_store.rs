@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Value};
 
-use crate::db::{Batch, Db, find_all};
+use crate::db::{Batch, find_all};
 use crate::polls::answer::{Choice, stored_options};
 use crate::polls::model::{Kind, Poll, Role, Tier};
 use crate::polls::words::{Ruling, words_key};
@@ -85,7 +85,7 @@ pub struct Approved {
 }
 
 /// The rankings of a poll; runs no query if no question is ranked.
-pub async fn rankings(db: &Db, poll: &Poll) -> Result<Vec<Ranking>, DbErr> {
+pub async fn rankings<C: ConnectionTrait>(db: &C, poll: &Poll) -> Result<Vec<Ranking>, DbErr> {
     if poll.questions.iter().all(|q| q.kind != Kind::Ranked) {
         return Ok(Vec::new());
     }
@@ -98,7 +98,7 @@ pub async fn rankings(db: &Db, poll: &Poll) -> Result<Vec<Ranking>, DbErr> {
         tier: i16,
         n: i64,
     }
-    let rows: Vec<Row> = find_all(db.read(), sql, [poll.id.into()]).await?;
+    let rows: Vec<Row> = find_all(db, sql, [poll.id.into()]).await?;
     let ranking = |row: Row| Ranking {
         question: row.question,
         options: stored_options(&row.ranking),
@@ -109,7 +109,7 @@ pub async fn rankings(db: &Db, poll: &Poll) -> Result<Vec<Ranking>, DbErr> {
 }
 
 /// The words of a poll that may be shown; runs no query if the poll has no field for words.
-pub async fn approved(db: &Db, poll: &Poll) -> Result<Vec<Approved>, DbErr> {
+pub async fn approved<C: ConnectionTrait>(db: &C, poll: &Poll) -> Result<Vec<Approved>, DbErr> {
     if poll.options().all(|option| option.role != Role::Words) {
         return Ok(Vec::new());
     }
@@ -125,7 +125,7 @@ pub async fn approved(db: &Db, poll: &Poll) -> Result<Vec<Approved>, DbErr> {
         n: i64,
     }
     let values = [poll.id.into(), Ruling::Shown.code().into()];
-    let rows: Vec<Row> = find_all(db.read(), sql, values).await?;
+    let rows: Vec<Row> = find_all(db, sql, values).await?;
     let approved = |row: Row| Approved {
         option: row.option_id,
         shown: row.shown,

@@ -12,7 +12,7 @@ use crate::polls::api::ResultsFor;
 use crate::polls::insight::compare::{comparable, table};
 use crate::polls::insight::store;
 use crate::polls::model::{Kind, Place, Poll, PollState, Tier};
-use crate::polls::results::{Results, Totals, totals};
+use crate::polls::results::{Results, Totals, totals_in};
 use crate::web::Problem;
 
 /// A poll with all its counts.
@@ -152,9 +152,13 @@ impl Document {
     /// # Errors
     /// A 500 or 503 when the database fails.
     pub async fn of(app: &App, poll: &Poll) -> Result<Self, Problem> {
-        let totals = totals(&app.db, poll).await?;
-        let steps = store::steps(&app.db, poll.id).await?;
-        let hours = store::hours(&app.db, poll.id).await?;
+        // Numbers that are taken away together must agree, whatever is answered meanwhile.
+        let moment = app.db.snapshot().await?;
+        let totals = totals_in(&moment, poll).await?;
+        let steps = store::steps(&moment, poll.id).await?;
+        let hours = store::hours(&moment, poll.id).await?;
+        let refused = refused(&moment, poll.id).await?;
+        moment.rollback().await?;
         let mut results = Vec::new();
         for q in &poll.questions {
             let answers = by_tier(q, &totals, poll.headline_tier);
@@ -199,7 +203,6 @@ impl Document {
             ("asked", steps.asked),
             ("confirmed", steps.confirmed),
         ];
-        let refused = refused(&app.db, poll.id).await?;
         let refusals = Reason::ALL.map(|reason| Refused {
             reason: reason.name(),
             count: refused

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sea_orm::{DbErr, FromQueryResult, Value};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Value};
 
 use super::steps::Step;
 use crate::db::{Db, WriteTxn, find_all, run, values_list};
@@ -65,7 +65,7 @@ pub struct Steps {
 }
 
 /// The steps of a poll, as far as they have been stored.
-pub async fn steps(db: &Db, poll: PollId) -> Result<Steps, DbErr> {
+pub async fn steps<C: ConnectionTrait>(db: &C, poll: PollId) -> Result<Steps, DbErr> {
     let sql = "SELECT step, source, CAST(SUM(n) AS BIGINT) AS n FROM poll_step WHERE poll_id = $1 \
                GROUP BY step, source ORDER BY step, source";
     #[derive(FromQueryResult)]
@@ -75,7 +75,7 @@ pub async fn steps(db: &Db, poll: PollId) -> Result<Steps, DbErr> {
         n: i64,
     }
     let mut steps = Steps::default();
-    for row in find_all::<Row>(db.read(), sql, [poll.into()]).await? {
+    for row in find_all::<Row>(db, sql, [poll.into()]).await? {
         match Step::from_code(row.step) {
             Step::Seen => steps.seen.push((Place::from_code(row.source), row.n)),
             Step::Asked => steps.asked += row.n,
@@ -94,7 +94,7 @@ pub struct Hour {
 }
 
 /// First ballots by hour and tier, oldest first.
-pub async fn hours(db: &Db, poll: PollId) -> Result<Vec<Hour>, DbErr> {
+pub async fn hours<C: ConnectionTrait>(db: &C, poll: PollId) -> Result<Vec<Hour>, DbErr> {
     let sql = "SELECT hour_ms, tier, CAST(SUM(n) AS BIGINT) AS n FROM poll_hour WHERE poll_id = $1 \
                GROUP BY hour_ms, tier ORDER BY hour_ms, tier";
     #[derive(FromQueryResult)]
@@ -103,7 +103,7 @@ pub async fn hours(db: &Db, poll: PollId) -> Result<Vec<Hour>, DbErr> {
         tier: i16,
         n: i64,
     }
-    let rows: Vec<Row> = find_all(db.read(), sql, [poll.into()]).await?;
+    let rows: Vec<Row> = find_all(db, sql, [poll.into()]).await?;
     let hour = |row: Row| Hour {
         at: row.hour_ms,
         tier: Tier::from_code(row.tier),

@@ -28,7 +28,7 @@ mod view;
 pub use beside::beside;
 pub use page::{page, results_response, visible};
 pub use shown::{QuestionResult, Results, Row};
-pub use store::{Totals, VOTERS, totals};
+pub use store::{Totals, VOTERS, totals, totals_in};
 pub use stream::stream_of;
 pub use told::{BY_INVITATION, closed, hidden_reason, not_asked, not_counted, zone};
 pub use view::{ResultsPage, ResultsView, said_to};

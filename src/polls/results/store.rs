@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use sea_orm::{DbErr, FromQueryResult};
+use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
 use super::note::Answered;
 use crate::db::{Db, find_all};
@@ -60,6 +60,11 @@ impl Totals {
 
 /// Reads the totals of a poll.
 pub async fn totals(db: &Db, poll: &Poll) -> Result<Totals, DbErr> {
+    totals_in(db.read(), poll).await
+}
+
+/// The same in a snapshot, where numbers that are shown together must agree.
+pub async fn totals_in<C: ConnectionTrait>(db: &C, poll: &Poll) -> Result<Totals, DbErr> {
     let mut totals = Totals {
         rankings: rankings(db, poll).await?,
         words: approved(db, poll).await?,
@@ -88,7 +93,10 @@ pub async fn totals(db: &Db, poll: &Poll) -> Result<Totals, DbErr> {
 }
 
 /// Answers by option and tier.
-async fn options(db: &Db, poll: PollId) -> Result<HashMap<OptionId, BTreeMap<Tier, i64>>, DbErr> {
+async fn options<C: ConnectionTrait>(
+    db: &C,
+    poll: PollId,
+) -> Result<HashMap<OptionId, BTreeMap<Tier, i64>>, DbErr> {
     #[derive(FromQueryResult)]
     struct Row {
         option_id: OptionId,
@@ -97,7 +105,7 @@ async fn options(db: &Db, poll: PollId) -> Result<HashMap<OptionId, BTreeMap<Tie
     }
     let sql = "SELECT option_id, tier, CAST(SUM(n) AS BIGINT) AS n FROM tally WHERE poll_id = $1 GROUP BY option_id, tier";
     let mut options: HashMap<OptionId, BTreeMap<Tier, i64>> = HashMap::new();
-    for row in find_all::<Row>(db.read(), sql, [poll.into()]).await? {
+    for row in find_all::<Row>(db, sql, [poll.into()]).await? {
         let tiers = options.entry(row.option_id).or_default();
         tiers.insert(Tier::from_code(row.tier), row.n);
     }
@@ -113,15 +121,15 @@ struct AtPlace {
     last_ms: UnixMillis,
 }
 
-async fn places(db: &Db, poll: PollId) -> Result<Vec<AtPlace>, DbErr> {
+async fn places<C: ConnectionTrait>(db: &C, poll: PollId) -> Result<Vec<AtPlace>, DbErr> {
     let sql = "SELECT source, CAST(SUM(n) AS BIGINT) AS n, MIN(first_ms) AS first_ms, MAX(last_ms) AS last_ms \
                FROM poll_source WHERE poll_id = $1 GROUP BY source HAVING SUM(n) > 0 ORDER BY source";
-    find_all(db.read(), sql, [poll.into()]).await
+    find_all(db, sql, [poll.into()]).await
 }
 
 /// Ballots that are set aside, by reason. Bursts have the reason that an editor gave for the whole burst; undecided ones
 /// are a single line. Ballots that were handed over count again.
-async fn left_out(db: &Db, poll: PollId) -> Result<Vec<(i64, String)>, DbErr> {
+async fn left_out<C: ConnectionTrait>(db: &C, poll: PollId) -> Result<Vec<(i64, String)>, DbErr> {
     #[derive(FromQueryResult)]
     struct Row {
         reason: String,
@@ -132,6 +140,6 @@ async fn left_out(db: &Db, poll: PollId) -> Result<Vec<(i64, String)>, DbErr> {
                LEFT JOIN (SELECT l.number, b.reason FROM poll_burst b JOIN poll_burst_removal l ON l.burst_id = b.id WHERE b.poll_id = $1) AS burst \
                ON burst.number = r.number WHERE r.poll_id = $2 AND r.undone_ms IS NULL \
                GROUP BY 1, 2 HAVING SUM(r.ballots - COALESCE(r.gone, 0)) > 0 ORDER BY 1, 2";
-    let rows: Vec<Row> = find_all(db.read(), sql, [poll.into(), poll.into()]).await?;
+    let rows: Vec<Row> = find_all(db, sql, [poll.into(), poll.into()]).await?;
     Ok(rows.into_iter().map(|row| (row.n, row.reason)).collect())
 }
