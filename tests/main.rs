@@ -104,6 +104,7 @@ mod polls_import;
 mod polls_import_dumps;
 mod polls_import_torn;
 mod polls_insight;
+mod polls_insight_sealed;
 mod polls_kill;
 mod polls_kinds;
 mod polls_kinds_api;

@@ -9,7 +9,7 @@ use crate::support::editor::signed_in;
 use crate::support::reader::{Page, Reader};
 
 /// A poll with a second question, about the town that readers live in.
-async fn town_poll(app: &TestApp) {
+pub async fn town_poll(app: &TestApp) {
     app.poll_with("trust", |d| {
         d.questions.push(QuestionText {
             text: "Where do you live?".to_owned(),
@@ -21,7 +21,7 @@ async fn town_poll(app: &TestApp) {
 }
 
 /// `n` new readers give these two answers.
-async fn answer(app: &TestApp, n: usize, first: &str, second: &str) {
+pub async fn answer(app: &TestApp, n: usize, first: &str, second: &str) {
     for _ in 0..n {
         let fields = [("option.1", first), ("option.2", second)];
         let page = app.reader().post("/p/trust", &fields).await;
@@ -29,7 +29,7 @@ async fn answer(app: &TestApp, n: usize, first: &str, second: &str) {
     }
 }
 
-fn cells(page: &Page) -> Vec<String> {
+pub fn cells(page: &Page) -> Vec<String> {
     page.all("section[aria-labelledby=cells] tbody tr:not(:last-child) td")
 }
 
@@ -203,7 +203,7 @@ async fn polls_a_count_stands_on_every_node_and_after_a_restart() {
     let restarted = Answers::default();
     let ballots = async |node: &Answers, voters| {
         let counted = node.of(&db, &poll, voters, now).await.unwrap();
-        counted.unwrap().ballots
+        counted.expect("counted").ballots
     };
     assert_eq!(ballots(&restarted, 49).await, 48);
     assert_eq!(cells(&editor.get(compare).await), before);
@@ -231,7 +231,7 @@ async fn polls_a_count_stands_on_every_node_and_after_a_restart() {
     let _ = db.close().await;
 }
 
-async fn weigh(editor: &Reader, query: &str) -> Page {
+pub async fn weigh(editor: &Reader, query: &str) -> Page {
     editor
         .get(&format!("/admin/polls/trust/weigh{query}"))
         .await

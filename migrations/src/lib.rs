@@ -29,6 +29,7 @@ mod m0028_outbox_addressee;
 mod m0029_requests_and_caps;
 mod m0030_ballots_of_polls;
 mod m0031_replaced_tokens;
+mod m0032_withheld_tables;
 mod statements;
 
 pub use sea_orm_migration::{MigrationTrait, MigratorTrait};
@@ -64,6 +65,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0029_requests_and_caps::MIGRATION),
             Box::new(m0030_ballots_of_polls::MIGRATION),
             Box::new(m0031_replaced_tokens::MIGRATION),
+            Box::new(m0032_withheld_tables::MIGRATION),
         ]
     }
 }

@@ -70,7 +70,7 @@ pub use form::{FormView, form_for_article};
 pub use import::{
     Order as ImportOrder, Summary as ImportSummary, System as ImportSystem, run as import,
 };
-pub use insight::{Answers, Step, count_step, flush as flush_views};
+pub use insight::{Answers, NotCounted, Step, count_step, flush as flush_views};
 pub use linked::{
     LinkedAnswer, SMALLEST as SMALLEST_SEGMENT, SUGGESTED as SUGGESTED_LINK_WORDS,
     Said as SaidAnswer, Segment, answers as linked_answers, api::named_segment, segment_in_words,

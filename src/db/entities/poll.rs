@@ -30,6 +30,7 @@ pub struct Model {
     pub unchained: i16,
     pub scrubbed_ms: Option<UnixMillis>,
     pub link_text_id: Option<i64>,
+    pub tables_withheld: i16,
 }
 
 /// None are declared: joins are written where they are needed.

@@ -71,14 +71,14 @@ async fn found<'a>(
     app: &App,
     poll: &'a Poll,
     asked: &Asked,
-) -> Result<Result<Found<'a>, &'static str>, Problem> {
+) -> Result<Result<Found<'a>, String>, Problem> {
     let named = |key: &str| comparable(poll).find(|q| q.key.to_string() == key);
     let Some(rows) = named(&asked.rows).or_else(|| comparable(poll).next()) else {
-        return Ok(Err(NONE));
+        return Ok(Err(NONE.to_owned()));
     };
     let other = named(&asked.columns).filter(|q| q.key != rows.key);
     let Some(columns) = other.or_else(|| comparable(poll).find(|q| q.key != rows.key)) else {
-        return Ok(Err(NONE));
+        return Ok(Err(NONE.to_owned()));
     };
     let voters = totals(&app.db, poll).await?.voters(poll.headline_tier);
     let counted = app
@@ -88,7 +88,7 @@ async fn found<'a>(
         .await?;
     Ok(counted
         .map(|counted| (rows, columns, counted))
-        .ok_or("Readers answered in too many different ways to compare them here."))
+        .map_err(|why| why.told("compared")))
 }
 
 const NONE: &str = "A poll with two questions of one answer each can be compared here: how those who said one thing answered the other.";

@@ -37,10 +37,14 @@ pub async fn show(
     let voters = totals(&app.db, &poll).await?.voters(poll.headline_tier);
     let now = app.clock.now();
     let counted = app.polls.answers.of(&app.db, &poll, voters, now).await?;
-    let (Some(question), Some(counted)) = (question, counted) else {
-        page["said"] = "Readers answered in too many different ways to weight them here.".into();
-        return app.pages.render("polls/admin_weigh", &page);
+    let counted = match counted {
+        Ok(counted) => counted,
+        Err(why) => {
+            page["said"] = why.told("weighted").into();
+            return app.pages.render("polls/admin_weigh", &page);
+        }
     };
+    let question = question.ok_or_else(Problem::not_found)?;
     let cap = asked
         .get("cap")
         .and_then(|text| number(text))

@@ -63,6 +63,7 @@ pub use close::watch as watch_closes;
 pub use commit::{LARGEST_GROUP, commit};
 pub use hand_over::{Receiver, hand_over, has_own};
 pub use own::own_choice;
+pub use root::options_only;
 pub use ruled::RulingLog;
 pub use slip::{Answer, Outcome, Slip, VoterKey};
 pub use verify::{Verified, verify, verify_in_shares};

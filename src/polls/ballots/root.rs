@@ -20,11 +20,10 @@ pub struct Alike {
     pub n: i64,
 }
 
-/// SQL for the columns of [`Alike`] from the ballots of an unsealed poll, ordered by their bytes. A ballot that was
-/// handed over is counted under its reader's key.
-pub(super) fn of_ballots(backend: Backend) -> String {
-    // No byte of an option's number is zero, so the first zero byte is where the words begin.
-    let options = match backend {
+/// SQL for the options in the column `choices` of a ballot, without the reader's own words. No byte of an option's
+/// number is zero, so the first zero byte is where the words begin.
+pub fn options_only(backend: Backend) -> &'static str {
+    match backend {
         Backend::Sqlite => {
             "CASE WHEN instr(choices, X'00') > 0 THEN substr(choices, 1, instr(choices, X'00') - 1) ELSE choices END"
         }
@@ -32,7 +31,13 @@ pub(super) fn of_ballots(backend: Backend) -> String {
             "CASE WHEN position('\\x00'::bytea IN choices) > 0 \
              THEN substring(choices FROM 1 FOR position('\\x00'::bytea IN choices) - 1) ELSE choices END"
         }
-    };
+    }
+}
+
+/// SQL for the columns of [`Alike`] from the ballots of an unsealed poll, ordered by their bytes. A ballot that was
+/// handed over is counted under its reader's key.
+pub(super) fn of_ballots(backend: Backend) -> String {
+    let options = options_only(backend);
     format!(
         "SELECT {options} AS said, CAST(tier AS BIGINT) AS tier, CAST(CASE WHEN removed IS NULL THEN 0 ELSE 1 END AS BIGINT) AS set_aside, \
          COUNT(*) AS n FROM ballot WHERE poll_id = $1 AND (removed IS NULL OR removed <> {HANDED_OVER}) \

@@ -21,6 +21,7 @@ use crate::config::crash_point;
 use crate::db::entities::poll;
 use crate::db::{Backend, Db, WriteTxn, fetch_one, find_value, find_values, run};
 use crate::polls::definition;
+use crate::polls::insight;
 use crate::polls::model::{Phase, Poll, PollState};
 use crate::types::{PollId, UnixMillis};
 
@@ -131,6 +132,7 @@ async fn seal(
         return Ok(None);
     };
     record::renew_after_log(&txn, db.backend(), &poll, now).await?;
+    insight::withhold(&txn, db.backend(), &poll).await?;
     keep_numbers(&txn, db.backend(), &poll).await?;
     crash_point("in_seal");
     forget_times(&txn, &poll, closed).await?;

@@ -112,7 +112,7 @@ pub const DICTIONARY: &[Entry] = &[
         "tables",
         "row_question_key",
         "integer",
-        "The question whose answers are the rows.",
+        "The question whose answers are the rows. There are no lines if the final numbers, beside those that editors saw before, would reveal what a few readers said.",
     ),
     entry("tables", "row", "text", "An answer to it, or “No answer”."),
     entry(

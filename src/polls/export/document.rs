@@ -237,7 +237,7 @@ async fn tables(app: &App, poll: &Poll, voters: i64) -> Result<Vec<Cell>, Proble
         return Ok(Vec::new());
     }
     let now = app.clock.now();
-    let Some(counted) = app.polls.answers.of(&app.db, poll, voters, now).await? else {
+    let Ok(counted) = app.polls.answers.of(&app.db, poll, voters, now).await? else {
         return Ok(Vec::new());
     };
     let mut cells = Vec::new();

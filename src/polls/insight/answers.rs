@@ -2,7 +2,8 @@
 //!
 //! Two views of a table that differ by one ballot reveal what one reader answered, however large the cells are. So a
 //! count is kept until at least [`SMALLEST_CELL`] more (or fewer) ballots are there, which also keeps views cheap.
-//! Every node uses the same count, also after a restart: a tick stores it within a second, and sealing deletes it.
+//! Every node uses the same count, also after a restart: a tick stores it within a second. Sealing deletes it; if the
+//! final count differs by a few ballots, nothing is counted any more ([`NotCounted::Withheld`]).
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,7 +25,36 @@ pub struct Counted {
     pub tier: Tier,
 }
 
+/// Why the ballots are not grouped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotCounted {
+    TooManyKinds,
+    /// The poll is sealed, and editors have seen a count that differs from the final one by a few ballots.
+    Withheld,
+}
+
+impl NotCounted {
+    /// For editors. `what` was to be done with the answers: "compared".
+    pub fn told(self, what: &str) -> String {
+        match self {
+            Self::TooManyKinds => {
+                format!("Readers answered in too many different ways to be {what} here.")
+            }
+            Self::Withheld => format!(
+                "The answers can no longer be {what} here. When they were last counted for this page, a few were missing or \
+                 were changed later. Tables of the final answers would reveal what these few readers said. The result \
+                 has all of them."
+            ),
+        }
+    }
+}
+
 impl Counted {
+    /// Whether this count is still used for `poll` when it has so many `ballots`.
+    pub(super) fn is_near(&self, ballots: i64, poll: &Poll) -> bool {
+        (self.ballots - ballots).abs() < SMALLEST_CELL && self.tier == poll.headline_tier
+    }
+
     /// The rarest answer to these questions, among those that anybody gave. Its number is in the public result as well.
     pub fn rarest<'a>(
         &self,
@@ -67,42 +97,44 @@ struct Known {
 const HELD: usize = 32;
 
 impl Answers {
-    /// The ballots that count in the result of `poll`, grouped by what they say; `None` if there are too many different
-    /// combinations. `voters` is their number according to the tally.
+    /// The ballots that count in the result of `poll`, grouped by what they say. `voters` is their number according to
+    /// the tally.
     pub async fn of(
         &self,
         db: &Db,
         poll: &Poll,
         voters: i64,
         now: UnixMillis,
-    ) -> Result<Option<Arc<Counted>>, DbErr> {
-        let is_near = |counted: &Counted| {
-            (counted.ballots - voters).abs() < SMALLEST_CELL && counted.tier == poll.headline_tier
-        };
+    ) -> Result<Result<Arc<Counted>, NotCounted>, DbErr> {
+        if poll.sealed_at.is_some() && kept_store::is_withheld(db, poll.id).await? {
+            return Ok(Err(NotCounted::Withheld));
+        }
+        let is_near = |counted: &Counted| counted.is_near(voters, poll);
         let held = || self.held(poll.id).filter(|counted| is_near(counted));
         if let Some(counted) = held() {
-            return Ok(Some(counted));
+            return Ok(Ok(counted));
         }
         let _turn = self.counting.lock().await;
         if let Some(counted) = held() {
-            return Ok(Some(counted));
+            return Ok(Ok(counted));
         }
         // Another node may have counted, or this one before a restart.
-        if let Some(kept) = kept_store::kept(db, poll.id).await?.filter(is_near) {
-            return Ok(Some(self.hold(poll.id, kept, false)));
+        if let Some(kept) = kept_store::kept(db.read(), poll.id).await?.filter(is_near) {
+            return Ok(Ok(self.hold(poll.id, kept, false)));
         }
-        let Some(alike) = store::alike(db, poll.id, poll.headline_tier).await? else {
-            return Ok(None);
+        let tier = poll.headline_tier;
+        let Some(alike) = store::alike(&*db.scan().await, db.backend(), poll.id, tier).await? else {
+            return Ok(Err(NotCounted::TooManyKinds));
         };
         let counted = Counted {
             ballots: alike.iter().map(|alike| alike.n).sum(),
             alike,
             at: now,
-            tier: poll.headline_tier,
+            tier,
         };
         // A sealed poll no longer changes, so its count need not be stored.
         let unkept = poll.sealed_at.is_none();
-        Ok(Some(self.hold(poll.id, counted, unkept)))
+        Ok(Ok(self.hold(poll.id, counted, unkept)))
     }
 
     /// The tick: stores the counts made since the last one. If two nodes counted at the same time,
@@ -114,7 +146,7 @@ impl Answers {
         for (poll, counted) in self.unkept() {
             let stands = match kept_store::keep(db, poll, &counted).await? {
                 true => None,
-                false => kept_store::kept(db, poll).await?,
+                false => kept_store::kept(db.read(), poll).await?,
             };
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(known) = known.get_mut(&poll)

@@ -1,18 +1,18 @@
 //! The stored counts, so that every node shows the same one, also after a restart.
 
-use sea_orm::{DbErr, EntityTrait as _, Value};
+use sea_orm::{ConnectionTrait, DbErr, EntityTrait as _, Value};
 
 use super::answers::Counted;
-use super::store::Alike;
+use super::store::{self, Alike};
 use crate::db::entities::kept_count;
-use crate::db::{Backend, Db, fetch_one, run};
-use crate::polls::model::Tier;
+use crate::db::{Backend, Db, WriteTxn, fetch_one, run};
+use crate::polls::model::{Poll, Tier};
 use crate::polls::statistics::cells::SMALLEST_CELL;
 use crate::types::{OptionId, PollId};
 
 /// The stored count of a poll.
-pub async fn kept(db: &Db, poll: PollId) -> Result<Option<Counted>, DbErr> {
-    let Some(row) = kept_count::Entity::find_by_id(poll).one(db.read()).await? else {
+pub async fn kept<C: ConnectionTrait>(db: &C, poll: PollId) -> Result<Option<Counted>, DbErr> {
+    let Some(row) = kept_count::Entity::find_by_id(poll).one(db).await? else {
         return Ok(None);
     };
     let said: Vec<(Vec<i64>, i64)> = serde_json::from_str(&row.said)
@@ -67,4 +67,28 @@ pub async fn keep(db: &Db, poll: PollId, counted: &Counted) -> Result<bool, DbEr
     let kept = run(&*txn, sql, values).await?.rows_affected() == 1;
     txn.commit().await?;
     Ok(kept)
+}
+
+/// For the transaction that seals `poll`, before it deletes the stored count: if the final count is another one and yet
+/// too near to have replaced it, editors do not see the final one either, because the difference would be the ballots
+/// of a few readers. Keeping the stored count instead would leave both in the database.
+pub async fn withhold(txn: &WriteTxn, backend: Backend, poll: &Poll) -> Result<(), DbErr> {
+    let Some(kept) = kept(&**txn, poll.id).await? else {
+        return Ok(());
+    };
+    let Some(last) = store::alike(&**txn, backend, poll.id, poll.headline_tier).await? else {
+        return Ok(());
+    };
+    let ballots: i64 = last.iter().map(|alike| alike.n).sum();
+    if kept.is_near(ballots, poll) && kept.alike != last {
+        let sql = "UPDATE poll SET tables_withheld = 1 WHERE id = $1";
+        run(&**txn, sql, [poll.id.into()]).await?;
+    }
+    Ok(())
+}
+
+/// Whether the tables of a sealed poll are withheld.
+pub async fn is_withheld(db: &Db, poll: PollId) -> Result<bool, DbErr> {
+    let sql = "SELECT 1 FROM poll WHERE id = $1 AND tables_withheld = 1";
+    Ok(fetch_one(db.read(), sql, [poll.into()]).await?.is_some())
 }

@@ -16,6 +16,7 @@ pub mod store;
 pub mod turnout;
 pub mod weigh;
 
-pub use answers::Answers;
+pub use answers::{Answers, NotCounted};
+pub use kept_store::withhold;
 pub use steps::{Step, Views, flush};
 pub use store::count_step;

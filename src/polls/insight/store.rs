@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Value};
 
 use super::steps::Step;
-use crate::db::{Db, WriteTxn, find_all, run, values_list};
+use crate::db::{Backend, Db, WriteTxn, find_all, run, values_list};
 use crate::polls::answer::stored_options;
+use crate::polls::ballots::options_only;
 use crate::polls::model::{Place, Tier};
 use crate::types::{OptionId, PollId, UnixMillis};
 
@@ -122,13 +123,21 @@ pub struct Alike {
 /// The largest number of distinct combinations of answers.
 const MOST_KINDS: usize = 20_000;
 
-/// The ballots of `tier` and better, grouped by what they say; `None` if there are too many distinct combinations.
-/// Reads every ballot of the poll.
-pub async fn alike(db: &Db, poll: PollId, tier: Tier) -> Result<Option<Vec<Alike>>, DbErr> {
-    let sql = "SELECT choices, CAST(SUM(n) AS BIGINT) AS n FROM (\
-               SELECT choices, COUNT(*) AS n FROM ballot WHERE poll_id = $1 AND tier >= $2 AND removed IS NULL GROUP BY choices \
-               UNION ALL SELECT choices, n FROM sealed_ballot WHERE poll_id = $3 AND tier >= $4 AND set_aside = 0) AS kinds \
-               GROUP BY choices LIMIT $5";
+/// The ballots of `tier` and better, grouped by what they say, without readers' own words: ballots that differ only
+/// there are alike. `None` if there are too many distinct combinations. Reads every ballot of the poll.
+pub async fn alike<C: ConnectionTrait>(
+    db: &C,
+    backend: Backend,
+    poll: PollId,
+    tier: Tier,
+) -> Result<Option<Vec<Alike>>, DbErr> {
+    let options = options_only(backend);
+    let sql = format!(
+        "SELECT said, CAST(SUM(n) AS BIGINT) AS n FROM (\
+         SELECT {options} AS said, COUNT(*) AS n FROM ballot WHERE poll_id = $1 AND tier >= $2 AND removed IS NULL GROUP BY 1 \
+         UNION ALL SELECT choices, n FROM sealed_ballot WHERE poll_id = $3 AND tier >= $4 AND set_aside = 0) AS kinds \
+         GROUP BY said LIMIT $5"
+    );
     let most = i64::try_from(MOST_KINDS + 1).unwrap_or(i64::MAX);
     let values: [Value; 5] = [
         poll.into(),
@@ -139,17 +148,16 @@ pub async fn alike(db: &Db, poll: PollId, tier: Tier) -> Result<Option<Vec<Alike
     ];
     #[derive(FromQueryResult)]
     struct Row {
-        choices: Vec<u8>,
+        said: Vec<u8>,
         n: i64,
     }
-    let rows: Vec<Row> = find_all(&*db.scan().await, sql, values).await?;
+    let rows: Vec<Row> = find_all(db, sql, values).await?;
     if rows.len() > MOST_KINDS {
         return Ok(None);
     }
-    // Readers' own words are left out: ballots that differ only there are alike.
     let mut alike: BTreeMap<Vec<OptionId>, i64> = BTreeMap::new();
     for row in &rows {
-        *alike.entry(stored_options(&row.choices)).or_default() += row.n;
+        *alike.entry(stored_options(&row.said)).or_default() += row.n;
     }
     let alike = alike.into_iter().map(|(options, n)| Alike { options, n });
     Ok(Some(alike.collect()))
