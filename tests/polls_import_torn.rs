@@ -211,3 +211,58 @@ async fn polls_dumps_of_other_shapes_come_in() {
     let said = desk.import(&wrong).await.unwrap_err();
     assert!(said.contains("+25:00") && said.contains("offset"), "{said}");
 }
+
+/// The same table twice, in one file or in two, would double its counts.
+#[tokio::test]
+async fn polls_a_row_that_comes_twice_stops_an_import() {
+    let desk = Desk::open().await;
+    let whole = format!("{HEAD}{QUESTIONS}{ANSWERS}{LOG}{END}");
+    for (file, table) in [
+        (
+            format!("{whole}{whole}"),
+            "row 1 of wp_pollsq again, in line 16",
+        ),
+        (
+            format!("{QUESTIONS}{ANSWERS}{LOG}{LOG}"),
+            "row 1 of wp_pollsip again",
+        ),
+        (
+            format!("{QUESTIONS}{ANSWERS}{ANSWERS}"),
+            "row 1 of wp_pollsa again",
+        ),
+    ] {
+        let said = desk.refused(file.as_bytes()).await;
+        assert!(said.contains(table), "{said}");
+    }
+    let mut order = desk.order("site.sql", whole.as_bytes());
+    order
+        .files
+        .extend(desk.order("table.sql", ANSWERS.as_bytes()).files);
+    let said = desk.import(&order).await.unwrap_err();
+    assert!(
+        said.contains("table.sql has row 1 of wp_pollsa again"),
+        "{said}"
+    );
+    // Another site's rows may have the same numbers.
+    let other = [QUESTIONS, ANSWERS, LOG].concat().replace("wp_", "wp_2_");
+    let both = desk.order("both.sql", format!("{whole}{other}").as_bytes());
+    let (said, polls, ballots) = desk.import(&both).await.unwrap();
+    assert_eq!((polls, ballots), (4, 18), "{said}");
+}
+
+/// Windows programs put one before a text; it hides neither the header nor the first statement.
+#[tokio::test]
+async fn polls_a_byte_order_mark_hides_nothing() {
+    let desk = Desk::open().await;
+    let cut = format!("\u{feff}-- MariaDB dump 10.19\n{QUESTIONS}{ANSWERS}");
+    let said = desk.refused(cut.as_bytes()).await;
+    let plain = desk
+        .refused(cut.trim_start_matches('\u{feff}').as_bytes())
+        .await;
+    assert_eq!(said, plain);
+    let begins = QUESTIONS.split_once('\n').unwrap().1;
+    let begins = begins.replace("UNLOCK TABLES;\n", "");
+    let order = desk.order("dump.sql", format!("\u{feff}{begins}{ANSWERS}").as_bytes());
+    let (said, polls, ballots) = desk.import(&order).await.unwrap();
+    assert_eq!((polls, ballots), (2, 9), "{said}");
+}

@@ -93,6 +93,7 @@ impl<R: BufRead> Dump<R> {
                     self.locked = None;
                     self.skip_statement()?;
                 }
+                Token::Word(word) if is(&word, "set") => self.set()?,
                 Token::Mark(b';') => {}
                 _ => self.skip_statement()?,
             }
@@ -105,6 +106,20 @@ impl<R: BufRead> Dump<R> {
             Token::End => Err(self.tokens.torn("a statement", self.begun)),
             token => Ok(token),
         }
+    }
+
+    /// Reads a SET, of which only SET NAMES is needed.
+    fn set(&mut self) -> Result<(), Unreadable> {
+        match self.within()? {
+            Token::Mark(b';') => return Ok(()),
+            Token::Word(word) if is(&word, "names") => match self.within()? {
+                Token::Mark(b';') => return Ok(()),
+                Token::Text(set) => self.tokens.set_names(&decoded(set)),
+                token => self.tokens.set_names(&token.name().unwrap_or_default()),
+            },
+            _ => {}
+        }
+        self.skip_statement()
     }
 
     /// Reads an INSERT up to and including VALUES.
@@ -190,7 +205,9 @@ impl<R: BufRead> Dump<R> {
         let (mut value, mut depth) = (None, 0);
         loop {
             match self.within()? {
-                Token::Text(text) | Token::Double(text) => value = Some(decoded(text)),
+                Token::Text(text) | Token::Double(text) => {
+                    value = Some(self.tokens.decoded(text)?);
+                }
                 // An introducer (_utf8mb4, X) precedes a text, which then replaces it.
                 Token::Word(word) => value = (!is(&word, "null")).then_some(word),
                 Token::Mark(b'(') => depth += 1,
@@ -276,6 +293,27 @@ mod tests {
                 ),
             ]
         );
+    }
+
+    #[test]
+    fn a_dump_in_another_character_set_is_refused() {
+        for (set, text, read) in [
+            ("/*!40101 SET NAMES cp1251 */", &b"\xc4\xe0"[..], None),
+            ("SET NAMES 'latin2'", b"\xb1", None),
+            ("set names GBK", b"\xcd\xb6", None),
+            ("/*!40101 SET NAMES latin1 */", b"caf\xe9", Some("café")),
+            ("/* SET NAMES cp1251 */", b"caf\xe9", Some("café")),
+            ("SET time_zone = '+00:00'", b"caf\xe9", Some("café")),
+            // It was converted, or was in UTF-8 all along.
+            ("SET NAMES cp1251", "Да".as_bytes(), Some("Да")),
+            ("SET NAMES cp1251;SET NAMES utf8mb4", b"\x80", Some("€")),
+        ] {
+            let mut sql = format!("{set};\nINSERT INTO t (a) VALUES ('").into_bytes();
+            sql.extend(text);
+            sql.extend(b"');");
+            let found = tried(&sql).ok().map(|rows| rows[0].2[0].clone());
+            assert_eq!(found, read.map(|text| Some(text.to_owned())), "{set}");
+        }
     }
 
     /// A dump that is cut anywhere, except right after a statement, is not taken for a complete one.

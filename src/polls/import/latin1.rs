@@ -25,18 +25,40 @@ fn byte(letter: char) -> Option<u8> {
     u8::try_from(u32::from(letter)).ok()
 }
 
+/// Marks that follow a letter in any text.
+const AFTER_A_LETTER: &str = "\u{a0}»«‘’“”–—…•®™©°¹²³€";
+
 /// Repairs UTF-8 that was stored as latin1: `DÃ©jÃ\u{a0}` becomes `Déjà`. Old sites did so for years, some of them
-/// twice over. Any other text is returned unchanged: it is very unlikely to be valid UTF-8 by chance.
+/// twice over. Any other text is returned unchanged: if it is valid UTF-8 by chance, as `CAFÉ®` is, its letters do not
+/// look like mangled ones ([`is_mangled`]).
 pub fn as_meant(text: &str) -> String {
     let mut meant = text.to_owned();
     for _ in 0..2 {
         let bytes: Option<Vec<u8>> = meant.chars().map(byte).collect();
         match bytes.and_then(|bytes| String::from_utf8(bytes).ok()) {
-            Some(once) if once != meant => meant = once,
+            Some(once) if once != meant && is_mangled(&meant, &once) => meant = once,
             _ => break,
         }
     }
     meant
+}
+
+/// Whether `text` has a letter that only mangling explains, if it may have been `meant`: one that all texts of Western
+/// or Cyrillic languages get by it, one in upper case after one in lower case, or one before a mark that follows no
+/// letter.
+fn is_mangled(text: &str, meant: &str) -> bool {
+    let (mut rest, mut before) = (text.chars(), ' ');
+    meant.chars().any(|letter| {
+        let mut bytes = rest.by_ref().take(letter.len_utf8());
+        let first = bytes.next().unwrap_or_default();
+        let is_usual = bytes.fold(true, |all, mark| all && AFTER_A_LETTER.contains(mark));
+        let told = first != letter
+            && ("ÂÃâÐÑ".contains(first)
+                || (before.is_lowercase() && first.is_uppercase())
+                || !is_usual);
+        before = letter;
+        told
+    })
 }
 
 #[cfg(test)]
@@ -70,9 +92,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_text_that_is_valid_by_chance_stays() {
+        for text in [
+            "POUR LA LIBERTÉ\u{a0}?",
+            "CAFÉ®",
+            "Spaß”",
+            "la liberté\u{a0}»",
+            "HYVÄ…",
+            "à\u{a0}« gauche",
+        ] {
+            assert_eq!(as_meant(text), text);
+        }
+        for text in ["dąb", "Miło", "środa", "Ναι", "是", "Այո", "👍"] {
+            assert_eq!(as_meant(&mangled(text)), text);
+        }
+    }
+
     proptest! {
         #[test]
-        fn whatever_was_mangled_once_is_read(text in "\\PC{0,40}") {
+        fn whatever_was_mangled_once_is_read(text in "[ -~¡-ÿа-яА-Я€“”–]{0,40}") {
             // A text that already looks mangled cannot be distinguished from one that was mangled.
             prop_assume!(as_meant(&text) == text);
             prop_assert_eq!(as_meant(&mangled(&text)), text);

@@ -8,7 +8,7 @@ use super::carried::Found;
 use super::dump::Dump;
 use super::run::{Order, Stopped};
 use super::sheets::Sheet;
-use super::tables::{Fields, Orphans, System, Table};
+use super::tables::{Fields, Orphans, Rows, System, Table};
 use super::tokens::Unreadable;
 use super::wp_polls::WpPolls;
 use super::yop::Yop;
@@ -27,11 +27,54 @@ enum Tables {
 }
 
 impl Tables {
+    fn of(from: System) -> Self {
+        match from {
+            System::WpPolls => Self::WpPolls(Box::default()),
+            System::Yop => Self::Yop(Box::default()),
+        }
+    }
+
     fn take(&mut self, prefix: &str, table: Table, row: &Fields) {
         match self {
             Self::WpPolls(tables) => tables.take(prefix, table, row),
             Self::Yop(tables) => tables.take(prefix, table, row),
         }
+    }
+
+    fn polls(self) -> (Vec<Found>, Orphans) {
+        match self {
+            Self::WpPolls(tables) => tables.polls(),
+            Self::Yop(tables) => tables.polls(),
+        }
+    }
+}
+
+/// What all files together have said so far.
+struct Input {
+    from: System,
+    tables: Tables,
+    rows: Rows,
+}
+
+impl Input {
+    /// Adds a row, named `name` and in line `line` for the operator. Files that overlap, such as a dump of the site and
+    /// one of the table, are refused: their counts may be of different days.
+    fn take(
+        &mut self,
+        (prefix, table): (&str, Table),
+        row: &Fields,
+        (name, line): (&str, u64),
+    ) -> Result<(), Unreadable> {
+        let id = row.number(self.from.key(table));
+        if !self.rows.add(prefix, table, id) {
+            return Err(Unreadable::Twice {
+                table: name.to_owned(),
+                id,
+                line,
+            });
+        }
+        self.tables.take(prefix, table, row);
+        Ok(())
     }
 }
 
@@ -47,15 +90,15 @@ struct FileRead {
 /// # Errors
 /// The first file that cannot be imported, and why.
 pub fn read(order: &Order) -> Result<Content, Stopped> {
-    let mut tables = match order.from {
-        System::WpPolls => Tables::WpPolls(Box::default()),
-        System::Yop => Tables::Yop(Box::default()),
+    let mut input = Input {
+        from: order.from,
+        tables: Tables::of(order.from),
+        rows: Rows::default(),
     };
     let mut without_end = Vec::new();
     for path in &order.files {
         let name = path.display().to_string();
-        let read =
-            read_file(path, order.from, &mut tables).map_err(|e| Stopped::Read(name.clone(), e))?;
+        let read = read_file(path, &mut input).map_err(|e| Stopped::Read(name.clone(), e))?;
         if read.rows == 0 {
             return Err(match order.from {
                 System::WpPolls => Stopped::Nothing(name, "WP-Polls (…pollsq, …pollsa, …pollsip)"),
@@ -69,10 +112,7 @@ pub fn read(order: &Order) -> Result<Content, Stopped> {
             without_end.push(name);
         }
     }
-    let (polls, orphans) = match tables {
-        Tables::WpPolls(tables) => tables.polls(),
-        Tables::Yop(tables) => tables.polls(),
-    };
+    let (polls, orphans) = input.tables.polls();
     Ok(Content {
         polls,
         orphans,
@@ -80,11 +120,19 @@ pub fn read(order: &Order) -> Result<Content, Stopped> {
     })
 }
 
-fn read_file(path: &Path, from: System, tables: &mut Tables) -> Result<FileRead, Unreadable> {
+/// What Windows programs put before a text in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+fn read_file(path: &Path, all: &mut Input) -> Result<FileRead, Unreadable> {
     let mut input = BufReader::with_capacity(1 << 16, File::open(path)?);
-    if let Some(other) = kind(input.fill_buf()?) {
+    let head = input.fill_buf()?;
+    if let Some(other) = kind(head) {
         return Err(Unreadable::Other(other));
     }
+    if head.starts_with(BYTE_ORDER_MARK) {
+        input.consume(BYTE_ORDER_MARK.len());
+    }
+    let from = all.from;
     let mut rows = 0;
     if path
         .extension()
@@ -100,7 +148,8 @@ fn read_file(path: &Path, from: System, tables: &mut Tables) -> Result<FileRead,
         while let Some(values) = sheet.next_row()? {
             let line = sheet.line();
             check("the table", line, sheet.columns().len(), values.len())?;
-            tables.take("", table, &Fields::of(sheet.columns(), values));
+            let row = Fields::of(sheet.columns(), values);
+            all.take(("", table), &row, ("the table", line))?;
             rows += 1;
         }
         // A table without rows still counts as a table.
@@ -122,7 +171,8 @@ fn read_file(path: &Path, from: System, tables: &mut Tables) -> Result<FileRead,
             return Err(Unreadable::NoColumns(row.table));
         }
         check(&row.table, row.line, row.columns.len(), row.values.len())?;
-        tables.take(&prefix, table, &Fields::of(&row.columns, row.values));
+        let fields = Fields::of(&row.columns, row.values);
+        all.take((&prefix, table), &fields, (&row.table, row.line))?;
         rows += 1;
     }
     Ok(FileRead {

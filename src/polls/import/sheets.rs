@@ -31,7 +31,7 @@ impl<R: BufRead> Sheet<R> {
         let columns = reader.byte_headers()?.iter();
         let columns = columns
             .map(|name| super::latin1::decoded(name.to_vec()))
-            .map(|name| name.trim_start_matches('\u{feff}').trim().to_owned())
+            .map(|name| name.trim().to_owned())
             .collect();
         Ok(Self {
             reader,

@@ -12,7 +12,7 @@ pub enum System {
 }
 
 /// A table, by the end of its name: sites choose the prefix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Table {
     Questions,
     Answers,
@@ -91,6 +91,16 @@ impl System {
         }
     }
 
+    /// The column that identifies a row of a table.
+    pub fn key(self, table: Table) -> &'static str {
+        match (self, table) {
+            (Self::WpPolls, Table::Questions) => "pollq_id",
+            (Self::WpPolls, Table::Answers) => "polla_aid",
+            (Self::WpPolls, Table::Log) => "pollip_id",
+            _ => "id",
+        }
+    }
+
     /// The name on the command line and in the key of a poll.
     pub fn name(self) -> &'static str {
         match self {
@@ -132,6 +142,31 @@ impl fmt::Display for Orphans {
     }
 }
 
+/// The rows read so far. A row that comes again would count twice.
+#[derive(Debug, Default)]
+pub struct Rows(BTreeMap<(String, Table), Ids>);
+
+impl Rows {
+    /// Adds a row; `false` if it was there. A row without a number is not recognised.
+    pub fn add(&mut self, prefix: &str, table: Table, id: u64) -> bool {
+        let ids = self.0.entry((prefix.to_owned(), table)).or_default();
+        id == 0 || ids.add(id)
+    }
+}
+
+/// Numbers, 64 by 64 as bits: those of a table are nearly consecutive, and there can be millions.
+#[derive(Debug, Default)]
+struct Ids(BTreeMap<u64, u64>);
+
+impl Ids {
+    fn add(&mut self, id: u64) -> bool {
+        let (bits, bit) = (self.0.entry(id / 64).or_default(), 1 << (id % 64));
+        let is_new = *bits & bit == 0;
+        *bits |= bit;
+        is_new
+    }
+}
+
 /// The values of a row, by column name.
 pub struct Fields(BTreeMap<String, String>);
 
@@ -164,6 +199,18 @@ impl Fields {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_row_is_new_once_in_each_table() {
+        let mut rows = Rows::default();
+        for id in [1, 63, 64, 65, 1_000_000, u64::MAX] {
+            assert!(rows.add("wp_", Table::Log, id));
+            assert!(!rows.add("wp_", Table::Log, id));
+            assert!(rows.add("wp_2_", Table::Log, id));
+            assert!(rows.add("wp_", Table::Answers, id));
+        }
+        assert!(rows.add("wp_", Table::Log, 0) && rows.add("wp_", Table::Log, 0));
+    }
 
     #[test]
     fn tables_are_found_whatever_stands_before_them() {

@@ -38,6 +38,14 @@ pub enum Unreadable {
         "does not name the columns of {0}: dump it without --no-create-info, or with --complete-insert"
     )]
     NoColumns(String),
+    #[error(
+        "has row {id} of {table} again, in line {line}: give each table once, from a single dump of the site"
+    )]
+    Twice { table: String, id: u64, line: u64 },
+    #[error(
+        "is in the character set {0}: convert it to UTF-8 first (iconv), or dump again with --default-character-set=utf8mb4"
+    )]
+    CharacterSet(String),
     #[error("{0}")]
     Other(&'static str),
 }
@@ -71,6 +79,8 @@ pub struct Tokens<R> {
     /// The number of dumps that mysqldump started in this file, and of those it completed.
     begun: u64,
     completed: u64,
+    /// The character set of the texts, from SET NAMES, if it is not one that is understood.
+    unknown_set: Option<String>,
 }
 
 impl<R: BufRead> Tokens<R> {
@@ -81,6 +91,7 @@ impl<R: BufRead> Tokens<R> {
             at: 0,
             begun: 0,
             completed: 0,
+            unknown_set: None,
         }
     }
 
@@ -101,6 +112,25 @@ impl<R: BufRead> Tokens<R> {
     /// Whether mysqldump wrote its header but not its footer.
     pub fn misses_an_end(&self) -> bool {
         self.begun > self.completed
+    }
+
+    /// Notes the character set of the texts from here on.
+    pub fn set_names(&mut self, set: &str) {
+        let known = ["utf8", "latin1", "ascii", "binary", "default"];
+        let set = set.to_ascii_lowercase();
+        let is_known = known.iter().any(|known| set.starts_with(known));
+        self.unknown_set = (!is_known).then_some(set);
+    }
+
+    /// A text of a row. If it is not in UTF-8 and the dump names another character set than latin1, it cannot be read.
+    ///
+    /// # Errors
+    /// The character set.
+    pub fn decoded(&self, text: Vec<u8>) -> Result<String, Unreadable> {
+        match &self.unknown_set {
+            Some(set) => String::from_utf8(text).map_err(|_| Unreadable::CharacterSet(set.clone())),
+            None => Ok(decoded(text)),
+        }
     }
 
     /// The next token.
@@ -154,14 +184,25 @@ impl<R: BufRead> Tokens<R> {
         Ok(())
     }
 
-    /// Also skips `/*!40101 … */`: what the server would execute there are only settings.
+    /// Also skips `/*!40101 … */`: what the server would execute there are only settings. One of them is needed:
+    /// `SET NAMES`.
     fn comment(&mut self) -> Result<(), Unreadable> {
         let line = self.line;
         self.next()?;
-        let mut last = 0;
+        let (mut last, mut said) = (0, Vec::new());
         while let Some(byte) = self.next()? {
             if last == b'*' && byte == b'/' {
+                let said = String::from_utf8_lossy(&said).to_ascii_lowercase();
+                let words: Vec<&str> = said.split_whitespace().collect();
+                if let [version, "set", "names", set, ..] = words[..]
+                    && version.starts_with('!')
+                {
+                    self.set_names(set.trim_matches(|c: char| !c.is_ascii_alphanumeric()));
+                }
                 return Ok(());
+            }
+            if said.len() < COMMENT {
+                said.push(byte);
             }
             last = byte;
         }
