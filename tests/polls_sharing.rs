@@ -5,6 +5,7 @@ use std::time::Duration;
 use canvass::polls::Visibility;
 use reqwest::Response;
 
+use crate::polls_kinds::capital;
 use crate::support::app::TestApp;
 
 async fn picture(app: &TestApp, slug: &str, tag: Option<&str>) -> Response {
@@ -123,4 +124,44 @@ async fn polls_results_are_described_for_machines_without_breaking_out() {
     assert_eq!(page.all("main script").len(), 0);
     let image = page.attributes("meta[property='og:image']", "content");
     assert_eq!(image, [app.url("/p/trust/share.png")]);
+}
+
+/// First choices alone would name Memphis.
+#[tokio::test]
+async fn polls_a_ranking_names_the_same_winner_everywhere() {
+    let app = TestApp::start().await;
+    capital(&app).await;
+    // Memphis first; Nashville, Chattanooga, Knoxville; Chattanooga, Knoxville; Knoxville, Chattanooga.
+    for (ranks, times) in [("1234", 42), ("4123", 26), ("4312", 15), ("4321", 17)] {
+        let names = ["rank.1", "rank.2", "rank.3", "rank.4"];
+        let fields: Vec<(&str, &str)> = (0..4).map(|at| (names[at], &ranks[at..=at])).collect();
+        for _ in 0..times {
+            app.reader().post("/p/capital", &fields).await.expect(200);
+        }
+    }
+    let page = app.reader().get("/p/capital/results").await.expect(200);
+    assert_eq!(
+        page.attributes("meta[property='og:image:alt']", "content"),
+        [
+            "Where shall the capital be? Knoxville: 58%. Memphis: 42%. 100 readers chose to answer. Not a random sample. \
+          After 3 rounds. 2 more options not shown."
+        ]
+    );
+    let data = page.all("script[type='application/ld+json']").concat();
+    let data: serde_json::Value = serde_json::from_str(&data).unwrap();
+    let measured: Vec<_> = data["variableMeasured"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .collect();
+    let said = |name: &str| {
+        let name = format!("Where shall the capital be? – {name}");
+        measured
+            .iter()
+            .find(|one| one["name"] == name)
+            .map(|one| one["value"].clone())
+    };
+    assert_eq!(said("Memphis (first choice)"), Some(42.into()));
+    assert_eq!(said("Knoxville (last round)"), Some(58.into()));
+    assert_eq!(measured.len(), 6);
 }

@@ -67,7 +67,7 @@ pub async fn page(
                 form.fill_in(&poll, own);
             }
             let shown = visible(&app, &poll, false, None).await?;
-            let share = Shared::of(&app.config.origin(), &poll, shown.as_ref());
+            let share = Shared::of(&app.config.origin(), &poll, shown.as_ref(), now);
             let page = FormPage {
                 oembed: Some(embed::oembed::discovery(&app.config.origin(), &poll.slug)),
                 share: Some(share),

@@ -57,7 +57,7 @@ pub async fn results_response(
     let (now, origin) = (app.clock.now(), app.config.origin());
     // Results that this reader sees only because of their answer are not shared.
     let public = results.as_ref().filter(|_| poll.shows_results(now, false));
-    let share = Shared::of(&origin, poll, public);
+    let share = Shared::of(&origin, poll, public, now);
     let json_ld = public.and_then(|results| json_ld(&origin, poll, results));
     let newsletter = match poll.newsletter {
         Some(id) => newsletters::by_id(app.db.read(), id).await?,

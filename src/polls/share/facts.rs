@@ -4,8 +4,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::draw::{HEIGHT, WIDTH};
+use super::sketch::Sketch;
 use crate::polls::model::Poll;
-use crate::polls::results::Results;
+use crate::polls::results::{QuestionResult, Results};
+use crate::types::UnixMillis;
 
 /// The Open Graph metadata in `reader.hbs`.
 #[derive(Debug, Clone, Serialize)]
@@ -20,8 +22,8 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// The preview of `poll`; `results` are those that the public may see.
-    pub fn of(origin: &str, poll: &Poll, results: Option<&Results>) -> Self {
+    /// The preview of `poll` at `now`; `results` are those that the public may see.
+    pub fn of(origin: &str, poll: &Poll, results: Option<&Results>, now: UnixMillis) -> Self {
         let description = match results {
             Some(results) if results.voters > 0 => results.note.clone(),
             _ if poll.intro.is_empty() => "A poll among readers.".to_owned(),
@@ -32,24 +34,20 @@ impl Shared {
             description,
             url: format!("{origin}/p/{}", poll.slug),
             image: format!("{origin}/p/{}/share.png", poll.slug),
-            image_alt: alternative(poll, results),
+            image_alt: alternative(&Sketch::of(poll, results, now, host(origin))),
             image_width: WIDTH,
             image_height: HEIGHT,
         }
     }
 }
 
-/// The picture's alternative text.
-fn alternative(poll: &Poll, results: Option<&Results>) -> String {
-    let mut words = poll.headline().to_owned();
-    let question = results
-        .filter(|results| results.voters > 0)
-        .and_then(|results| results.questions.first());
-    for row in question.iter().flat_map(|question| &question.rows) {
-        let value = row.share.as_ref().unwrap_or(&row.count);
-        words.push_str(&format!(" {}: {value}.", row.label));
-    }
-    words
+/// The picture's alternative text: what it shows, in its order.
+fn alternative(sketch: &Sketch) -> String {
+    let bars = sketch.bars.iter();
+    let bars: String = bars
+        .map(|bar| format!(" {}: {}.", bar.label, bar.value))
+        .collect();
+    format!("{}{bars} {}", sketch.question, sketch.foot)
 }
 
 /// `polls.example.org` of `https://polls.example.org`.
@@ -68,11 +66,11 @@ pub fn json_ld(origin: &str, poll: &Poll, results: &Results) -> Option<String> {
         .questions
         .iter()
         .flat_map(|question| {
-            question.rows.iter().map(move |row| {
+            measured(question).into_iter().map(move |(name, votes)| {
                 json!({
                     "@type": "PropertyValue",
-                    "name": format!("{} – {}", question.text, row.label),
-                    "value": row.votes,
+                    "name": format!("{} – {name}", question.text),
+                    "value": votes,
                     "unitText": "readers",
                 })
             })
@@ -95,6 +93,24 @@ pub fn json_ld(origin: &str, poll: &Poll, results: &Results) -> Option<String> {
         "variableMeasured": measured,
     });
     Some(harmless(&data.to_string()))
+}
+
+/// The numbers of a question: for each option the readers who chose it. Of a ranking that is not the result, so the
+/// last round of its run-off is added.
+fn measured(question: &QuestionResult) -> Vec<(String, i64)> {
+    let rows = question.rows.iter();
+    let Some(runoff) = &question.runoff else {
+        return rows.map(|row| (row.label.clone(), row.votes)).collect();
+    };
+    let label = |key: i64| {
+        let found = question.rows.iter().find(|row| row.key == key);
+        found.map_or("", |row| row.label.as_str())
+    };
+    let first = rows.map(|row| (format!("{} (first choice)", row.label), row.votes));
+    let last = runoff.rounds.last();
+    let last = last.into_iter().flat_map(|round| &round.counts);
+    let last = last.map(|count| (format!("{} (last round)", label(count.key)), count.votes));
+    first.chain(last).collect()
 }
 
 /// Escapes JSON so that no character has a meaning in HTML.

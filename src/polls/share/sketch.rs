@@ -44,7 +44,7 @@ impl Sketch {
             rows.retain(|row| by_votes.iter().any(|kept| kept.key == row.key));
         }
         let last = question.and_then(last_round);
-        let bars = rows
+        let bars: Vec<Bar> = rows
             .iter()
             .map(|row| Bar {
                 label: row.label.clone(),
@@ -60,7 +60,7 @@ impl Sketch {
         let foot = match results {
             Some(results) if let Some(sample) = &results.sample => sample.line.clone(),
             Some(results) if results.voters > 0 => {
-                let more = all.saturating_sub(MOST);
+                let more = all.saturating_sub(bars.len());
                 let more = match more {
                     0 => String::new(),
                     1 => " 1 more option not shown.".to_owned(),
@@ -72,9 +72,9 @@ impl Sketch {
                     format!("{} readers chose to answer", grouped(results.voters))
                 };
                 match last {
-                    Some((1, _)) => format!("{readers}. Not a random sample. First choices."),
+                    Some((1, _)) => format!("{readers}. Not a random sample. First choices.{more}"),
                     Some((rounds, _)) => {
-                        format!("{readers}. Not a random sample. After {rounds} rounds.")
+                        format!("{readers}. Not a random sample. After {rounds} rounds.{more}")
                     }
                     None => format!("{readers}. Not a random sample.{more}"),
                 }
