@@ -1,6 +1,6 @@
 //! The editors' result of a poll: with the shares that readers see, and beside everybody's answers.
 
-use canvass::polls::Tier;
+use canvass::polls::{Kind, Tier};
 
 use super::support::app::TestApp;
 use super::support::editor::signed_in;
@@ -91,5 +91,37 @@ async fn readers_who_answered_and_are_not_counted_are_not_nobody() {
     for page in pages().await {
         let page = page.says("None of those who answered is counted here yet.");
         assert!(!page.text().contains("Nobody has answered"), "{}", page.url);
+    }
+}
+
+/// The differences between the two columns are what the export hides.
+#[tokio::test]
+async fn everybodys_answers_are_left_out_where_they_tell_what_a_few_said() {
+    let hides = "They would reveal what fewer than ten";
+    for (most, rows, hidden) in [
+        // Of twenty others, nine chose an answer; or nineteen of them one, and the last left the question out.
+        (1, &[(0, 0, 20), (1, 0, 11), (2, 0, 9)][..], true),
+        (1, &[(0, 0, 20), (1, 0, 19)], true),
+        (1, &[(0, 0, 20), (1, 0, 10), (2, 0, 10)], false),
+        // If several can be chosen, those who did not choose an answer are not in any row.
+        (2, &[(0, 0, 20), (1, 0, 19), (2, 0, 10)], true),
+        (2, &[(0, 0, 20), (1, 0, 10), (2, 0, 10)], false),
+    ] {
+        let app = TestApp::start().await;
+        app.poll_with("trust", |poll| {
+            poll.headline_tier = Tier::Subscriber;
+            poll.questions[0].max_choices = most;
+            if most > 1 {
+                poll.questions[0].kind = Kind::Several;
+            }
+        })
+        .await;
+        tallied(&app, &[(0, 2, 40), (1, 2, 30), (2, 2, 20)]).await;
+        tallied(&app, rows).await;
+        let page = signed_in(&app).await.get("/admin/polls/trust").await;
+        let page = page.expect(200);
+        let text = page.text();
+        assert_eq!(text.contains(hides), hidden, "{rows:?}: {text}");
+        assert_eq!(page.all("#results table").len(), usize::from(!hidden));
     }
 }

@@ -177,7 +177,10 @@ fn others(poll: &Poll, totals: &Totals) -> Option<String> {
 fn question(poll: &Poll, question: &Question, totals: &Totals) -> Value {
     let among = |tier| question_result(poll, question, totals, tier, &[]);
     let result = among(poll.headline_tier);
-    let everybody = (uncounted(poll, totals) >= SMALLEST_CELL).then(|| among(Tier::Anonymous));
+    let others = uncounted(poll, totals);
+    let everybody = (others >= SMALLEST_CELL)
+        .then(|| among(Tier::Anonymous))
+        .filter(|all| hides_no_few(question, &result.rows, &all.rows, others));
     // Every row of the result is among those of everybody.
     let all: &[Row] = everybody.as_ref().map_or(&result.rows, |all| &all.rows);
     let options: Vec<Value> = all
@@ -198,8 +201,24 @@ fn question(poll: &Poll, question: &Question, totals: &Totals) -> Value {
         "text": question.text, "many": poll.questions.len() > 1,
         "answers": voters > 0 || everybody.is_some(), "options": options,
         "summary": result.summary, "ranked": question.kind == Kind::Ranked,
+        "hidden": others >= SMALLEST_CELL && everybody.is_none(),
         "everybody": everybody.is_some(), "everybody_summary": everybody.and_then(|all| all.summary),
     })
+}
+
+/// Whether nothing follows from the result and everybody's answers about fewer than [`SMALLEST_CELL`] of the `others`,
+/// whom the result does not count: neither who gave an answer nor who did not, nor who left the question out.
+fn hides_no_few(question: &Question, counted: &[Row], all: &[Row], others: i64) -> bool {
+    let gave: Vec<i64> = all
+        .iter()
+        .map(|all| {
+            let counted = counted.iter().find(|row| row.key == all.key);
+            all.votes - counted.map_or(0, |row| row.votes)
+        })
+        .collect();
+    let left_out = (question.kind != Kind::Several).then(|| others - gave.iter().sum::<i64>());
+    let sides = gave.iter().flat_map(|gave| [*gave, others - gave]);
+    sides.chain(left_out).all(|n| n == 0 || n >= SMALLEST_CELL)
 }
 
 async fn facts(app: &App, poll: &Poll) -> Result<Vec<Value>, Problem> {
