@@ -76,10 +76,15 @@ pub fn widest_of_list(n: i64, population: i64) -> Option<f64> {
 
 /// The interval for the mean of a finite list of `population`, of which `counts[i]` answered with the point `from + i`:
 /// the mean plus or minus 1.96 standard errors `√((1 − n/N) s² / n)` (Cochran 1977, eq. 2.20), limited to the scale.
+/// `None` if all gave the same point, unless everybody did: the formula would say that all others would give it, too.
 #[must_use]
 pub fn mean_of_list(from: i64, counts: &[i64], population: i64) -> Option<Interval> {
     let n: i64 = counts.iter().sum();
     if n < 2 || population < n || counts.iter().any(|&count| count < 0) {
+        return None;
+    }
+    let agree = counts.iter().filter(|count| **count > 0).count() == 1;
+    if agree && n < population {
         return None;
     }
     let points = || (from..).zip(counts).map(|(at, &k)| (at as f64, k as f64));
@@ -152,11 +157,15 @@ mod tests {
         }
         let all = mean_of_list(1, &[10, 20, 30], 60).unwrap();
         assert!((all.low - all.high).abs() < 1e-12);
+        let same = mean_of_list(1, &[0, 60], 60).unwrap();
+        assert_eq!((same.low, same.high), (2.0, 2.0));
         for (counts, population) in [
             (&[1][..], 9),
             (&[][..], 9),
             (&[5, 5][..], 9),
             (&[-1, 9][..], 99),
+            // That all 30 of them say 3 does not tell what the other million would say.
+            (&[0, 0, 30][..], 1_000_000),
         ] {
             assert_eq!(mean_of_list(1, counts, population), None);
         }
