@@ -89,6 +89,8 @@ async fn polls_answers_of_one_voter_in_a_group_are_told_what_each_did() {
         .await
         .unwrap();
     assert_eq!(told, [Outcome::HandedOver; 6]);
-    let refused = polls::refused(group.db.read(), group.poll.id).await.unwrap();
+    let refused = polls::refused(group.db.read(), group.poll.id)
+        .await
+        .unwrap();
     assert_eq!(refused, [(RefusalReason::HandedOver, 6)]);
 }

@@ -123,7 +123,8 @@ impl Answers {
             return Ok(Ok(self.hold(poll.id, kept, false)));
         }
         let tier = poll.headline_tier;
-        let Some(alike) = store::alike(&*db.scan().await, db.backend(), poll.id, tier).await? else {
+        let Some(alike) = store::alike(&*db.scan().await, db.backend(), poll.id, tier).await?
+        else {
             return Ok(Err(NotCounted::TooManyKinds));
         };
         let counted = Counted {
