@@ -173,9 +173,16 @@ async fn polls_sealing_counts_from_the_moment_a_clock_that_was_ahead_is_correcte
         ballots.cast(1, &["1"]).await;
         if by_editor {
             let txn = db.write_txn("test").await.unwrap();
-            polls::set_state(&txn, ahead, id, PollState::Published, PollState::Closed)
-                .await
-                .unwrap();
+            polls::set_state(
+                &txn,
+                ahead,
+                id,
+                None,
+                PollState::Published,
+                PollState::Closed,
+            )
+            .await
+            .unwrap();
             txn.commit().await.unwrap();
         }
         watch_closes(db, ahead).await.unwrap();
