@@ -51,11 +51,12 @@ fn is_mangled(text: &str, meant: &str) -> bool {
     meant.chars().any(|letter| {
         let mut bytes = rest.by_ref().take(letter.len_utf8());
         let first = bytes.next().unwrap_or_default();
-        let is_usual = bytes.fold(true, |all, mark| all && AFTER_A_LETTER.contains(mark));
+        // Counted, so that each of them is taken.
+        let unusual = bytes.filter(|mark| !AFTER_A_LETTER.contains(*mark)).count();
         let told = first != letter
             && ("ÂÃâÐÑ".contains(first)
                 || (before.is_lowercase() && first.is_uppercase())
-                || !is_usual);
+                || unusual > 0);
         before = letter;
         told
     })
