@@ -223,7 +223,7 @@ async fn polls_a_count_stands_on_every_node_and_after_a_restart() {
         let slug = format!("other-{i}");
         app.poll(&slug).await;
         let poll = canvass::polls::by_slug(&db, &slug).await.unwrap().unwrap();
-        other.of(&db, &poll, 0, now).await.unwrap();
+        let _ = other.of(&db, &poll, 0, now).await.unwrap();
         other.keep(&db).await.unwrap();
     }
     answer(&app, 1, "2", "5").await;
