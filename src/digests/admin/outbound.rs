@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::super::audience::{self, Audience};
-use super::super::content::advice::Weight;
+use super::super::content::advice::{DEAD_POLL, Weight};
 use super::super::model::{Issue, IssueState, Slot};
 use super::super::prepare::prepare;
 use super::super::segment;
@@ -195,7 +195,6 @@ async fn last_page(
         "" => Some(home.clone()),
         typed => Zone::parse(typed).ok(),
     };
-    let typed = !planned.at.is_empty();
     let Audience {
         readers: audience,
         excluded,
@@ -208,6 +207,8 @@ async fn last_page(
         .iter()
         .cloned()
         .partition(|advice| advice.weight == Weight::Blocks);
+    // A poll that is not open now may be at another time; nothing else depends on it.
+    let later = !planned.at.is_empty() || blocked.iter().all(|advice| advice.code == DEAD_POLL);
     let resolved = planned
         .resolved
         .as_ref()
@@ -244,12 +245,12 @@ async fn last_page(
             "now_local": zone.map(|zone| json!({
                 "zone": zone.name(), "time": written::short(now.timestamp(), &zone),
             })),
-            "typed": typed,
             "form": {
                 "at": if planned.at.is_empty() { next_morning(now, &home) } else { planned.at },
                 "zone": if planned.zone.is_empty() { home.name().to_owned() } else { planned.zone },
             },
             "zones": Zone::names(),
+            "later": later,
             "resolved": resolved,
             "shown": planned.resolved.as_ref().map(|_| at.0.to_string()),
             "changed": planned.changed,

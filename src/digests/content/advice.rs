@@ -30,6 +30,9 @@ pub enum Weight {
     Blocks,
 }
 
+/// The code of the advice that a poll will not be open when the issue goes out.
+pub const DEAD_POLL: &str = "dead_poll";
+
 /// One piece of advice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Advice {
@@ -78,7 +81,7 @@ pub fn judge(draft: &Draft<'_>) -> Vec<Advice> {
         );
     }
     for slug in draft.dead_polls {
-        advice.blocks("dead_poll", format!("When this goes out, no poll called “{slug}” will be open. Check its name, and when it opens and closes."),
+        advice.blocks(DEAD_POLL, format!("When this goes out, no poll called “{slug}” will be open. Check its name, and when it opens and closes."),
         );
     }
     if draft.preheader.chars().count() > 140 {
