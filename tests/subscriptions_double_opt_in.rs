@@ -293,7 +293,11 @@ async fn who_is_subscribed_is_told_so_by_mail_and_who_left_can_come_back() {
         .expect(200)
         .says("anna@example.org");
     let form = page.the_form().untick("keep").button("action", "save");
-    reader.submit(form).await.expect(200).says("saved");
+    reader
+        .submit(form)
+        .await
+        .expect(200)
+        .says("You will no longer receive");
     assert_eq!(state_of(&app, "anna@example.org").await, 2);
 
     app.advance(11 * MINUTE);

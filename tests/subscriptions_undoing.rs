@@ -32,7 +32,10 @@ async fn leaving_all_twice_or_a_reload_keeps_the_undo() {
     for _ in 0..2 {
         let page = reader.post(&path, &[("action", "leave-all")]).await;
         let page = page.expect(200).says("no more emails");
-        assert_eq!(page.all(".undo button"), ["Undo: keep sending Premium"]);
+        assert_eq!(
+            page.all(".undo button"),
+            ["Undo: keep sending The premium letter"]
+        );
     }
     assert_eq!(state_of(&app, ANNA).await, 2);
     let page = reader.get(&path).await.expect(200);

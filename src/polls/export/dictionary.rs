@@ -240,7 +240,7 @@ pub const DICTIONARY: &[Entry] = &[
         "draw",
         "response_rate",
         "number",
-        "answered / drawn, AAPOR's response rate 1: readers who could not be reached count as not having answered.",
+        "answered / drawn, AAPOR’s response rate 1: readers who could not be reached count as not having answered.",
     ),
     entry(
         "draw",

@@ -220,7 +220,7 @@ pub struct FormPage {
     pub nonce: Option<String>,
     pub again: Option<&'static str>,
     /// Mail votes only: where those whose answer does not count through the link can give one.
-    pub elsewhere: Option<String>,
+    pub poll_page: Option<String>,
     /// Mail votes only: the questions beside the one that the mail's link has answered.
     pub more: Option<More>,
     /// The script that solves the puzzle while the reader answers, for a better tier.
@@ -257,7 +257,7 @@ impl FormPage {
             share: None,
             nonce: None,
             again: None,
-            elsewhere: None,
+            poll_page: None,
             script: assets::url("proof.js"),
             ask_person: false,
             oembed: None,

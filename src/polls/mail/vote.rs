@@ -143,7 +143,7 @@ pub async fn page(
     let open = link.is_test && link.poll.is_open_to_all(app.clock.now());
     let page = FormPage {
         more,
-        elsewhere: open.then(|| format!("/p/{}", link.poll.slug)),
+        poll_page: open.then(|| format!("/p/{}", link.poll.slug)),
         ..with_nonce(&app, &link, &token, form, again)
     };
     render(&app, &page, StatusCode::OK)
