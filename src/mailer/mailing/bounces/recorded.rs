@@ -122,8 +122,8 @@ pub async fn note(txn: &WriteTxn, bounces: &[Noted], now: UnixMillis) -> Result<
 }
 
 /// Why a reader's subscriptions end by bounces of this kind: enough issues bounced, over a long enough time, and no mail
-/// arrived in between. `None`: not yet. An issue that a relay refused for many does not count, because the cause is not the readers': one
-/// that refuses everybody in words that nobody knows must not cost a whole list its subscriptions.
+/// arrived in between. `None`: not yet. An issue that a relay refused for many does not count, because the cause is not
+/// the readers': one that refuses everybody in words that nobody knows must not cost a whole list its subscriptions.
 ///
 /// # Errors
 /// On a database error.
