@@ -218,10 +218,7 @@ async fn an_issue_and_a_poll_count_right_while_commits_are_cut() {
         // Some voters are new and take one round trip; the others need a query first.
         let marker = format!("{who:022}");
         let is_new = who % 4 > 0;
-        let voter = match is_new {
-            true => Voter::New(marker),
-            false => Voter::Browser(marker),
-        };
+        let voter = Voter::Browser(marker);
         let answer = Answer {
             voter: voter.key(&poll),
             is_new,

@@ -76,7 +76,10 @@ async fn polls_new_voters_take_one_trip_once_the_chain_is_known() {
     assert_eq!((verified.findings, verified.pages), (vec![], 5));
     // If one of the voters is not new, the whole group takes the regular path.
     let mut group = new(&ballots, 900, 5);
-    group.push(Slip::from(ballots.answer(0, &["1"])));
+    group.push(Slip::from(Answer {
+        is_new: false,
+        ..ballots.answer(0, &["1"])
+    }));
     let told = stripe.commit(&group).await.unwrap();
     assert_eq!((told[4], told[5]), (Outcome::Counted, Outcome::Changed));
     assert_eq!(stripe.written_at_once(), 4);

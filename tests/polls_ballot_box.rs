@@ -6,7 +6,7 @@ use canvass::db::{
     self, Db,
     group_commit::{GroupCommit, Queue},
 };
-use canvass::polls::ballots::{self, Answer, LARGEST_GROUP, Outcome, Slip};
+use canvass::polls::ballots::{self, Answer, LARGEST_GROUP, Outcome, Slip, Stripe};
 use canvass::polls::{
     self, Choice, Definition, Phase, Place, Poll, PollState, QuestionText, Sent, Stored, Tier,
     Visibility, Voter,
@@ -55,15 +55,15 @@ pub async fn opened(options: &[&str], max_choices: i64, closes_at: Option<UnixMi
         panic!("not stored: {stored:?}")
     };
     let poll = Arc::new(polls::by_id(&db, id).await.unwrap().unwrap());
-    let (box_db, box_clock) = (db.clone(), clock.clone());
     let line = Queue {
         name: "ballots",
         capacity: 4_096,
         largest: LARGEST_GROUP,
     };
+    let stripe = Arc::new(Stripe::new(&db, &clock, &Random::System, 0));
     let queue = GroupCommit::start(line, move |group: Vec<Slip>| {
-        let (db, clock) = (box_db.clone(), box_clock.clone());
-        async move { ballots::commit(&db, &clock, 0, &group).await }
+        let stripe = stripe.clone();
+        async move { Ok(stripe.commit(&group).await?.outcomes) }
     });
     Box {
         database,
@@ -79,7 +79,8 @@ pub fn answer_to(poll: &Arc<Poll>, who: usize, options: &[&str]) -> Answer {
     let voter = Voter::Browser(format!("{who:022}"));
     Answer {
         voter: voter.key(poll),
-        is_new: false,
+        // As a page says it that knows nothing of earlier answers: half of them take the way of new voters.
+        is_new: who.is_multiple_of(2),
         choice: Choice::read(poll, &Sent::options(options.iter().copied())).unwrap(),
         poll: poll.clone(),
         tier: voter.tier(),

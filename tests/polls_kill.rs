@@ -12,7 +12,9 @@ use tokio::net::TcpStream;
 use crate::polls_ballot_box::opened;
 use crate::support::kill_loop::{KillLoop, Readers};
 
-/// One reader after another, each with a different marker, until told to stop. Returns the markers that got a 303.
+/// One reader after another, each with a different marker, until told to stop. In every second lane they send it in a
+/// cookie, as browsers that have answered before: they are looked up first, while all others are committed in one trip.
+/// Returns the markers that got a 303.
 async fn readers(port: u16, lane: usize, all: Readers) -> Vec<String> {
     let mut counted = Vec::new();
     let mut n = 0;
@@ -24,10 +26,17 @@ async fn readers(port: u16, lane: usize, all: Readers) -> Vec<String> {
         loop {
             let marker = format!("{lane:011}{n:011}");
             n += 1;
-            let body = format!("option={}&marker={marker}", n % 2 + 1);
+            let option = n % 2 + 1;
+            let (cookie, body) = match lane % 2 {
+                0 => (String::new(), format!("option={option}&marker={marker}")),
+                _ => (
+                    format!("Cookie: __Host-canvass_voter={marker}\r\n"),
+                    format!("option={option}"),
+                ),
+            };
             let request = format!(
                 "POST /p/trust HTTP/1.1\r\nHost: news.example.org\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-                 Content-Length: {}\r\n\r\n{body}",
+                 {cookie}Content-Length: {}\r\n\r\n{body}",
                 body.len()
             );
             if stream.write_all(request.as_bytes()).await.is_err() {

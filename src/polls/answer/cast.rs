@@ -48,6 +48,7 @@ pub enum AnswerError {
 /// Where an answer comes from.
 struct Source {
     place: Place,
+    is_new: bool,
     issue: Option<IssueId>,
     network: Option<[u8; 8]>,
     once: Option<Once>,
@@ -58,6 +59,7 @@ impl Source {
     fn at(place: Place) -> Self {
         Self {
             place,
+            is_new: false,
             issue: None,
             network: None,
             once: None,
@@ -86,6 +88,7 @@ pub async fn answer(
 }
 
 /// Like [`answer`], from one of our pages. `manner` is how the answer came, for the watch; `None` for a known reader.
+/// `is_new`: the browser has sent nothing that it got with an earlier answer (see [`Answer::is_new`]).
 ///
 /// # Errors
 /// As for [`answer`].
@@ -96,8 +99,10 @@ pub async fn answer_from_page(
     voter: &Voter,
     place: Place,
     (network, manner): ([u8; 8], Option<Manner>),
+    is_new: bool,
 ) -> Result<Answered, AnswerError> {
     let from = Source {
+        is_new,
         network: Some(network),
         witness: manner.map(Witness::Browser),
         ..Source::at(place)
@@ -117,6 +122,8 @@ pub async fn answer_by_script(
     once: Option<Once>,
 ) -> Result<Answered, AnswerError> {
     let from = Source {
+        // Most of those whom a script names answer once.
+        is_new: true,
         once,
         ..Source::at(Place::Api)
     };
@@ -168,7 +175,7 @@ async fn cast(
         let answer = Answer {
             link: Tick::of(&poll, voter, sent),
             voter: voter.key(&poll),
-            is_new: matches!(voter, Voter::New(_)),
+            is_new: from.is_new,
             choice: choice.clone(),
             poll: poll.clone(),
             tier: voter.tier(),

@@ -103,7 +103,7 @@ pub async fn cast(
                 StatusCode::OK
             };
             let mut response = (status, axum::Json(ballot)).into_response();
-            if let Voter::Browser(marker) | Voter::New(marker) = &voter {
+            if let Voter::Browser(marker) = &voter {
                 voter::remember(&app, &mut response, marker);
             }
             Ok(response)
@@ -138,7 +138,7 @@ fn voter(
     Ok(match idempotency_key(headers)? {
         None => {
             let (now, chance) = (app.clock.now(), app.random.bytes());
-            Voter::New(new_marker(poll.id, now, chance))
+            Voter::Browser(new_marker(poll.id, now, chance))
         }
         Some(key) => Voter::Named(format!("{}:key:{key}", caller.script.0)),
     })

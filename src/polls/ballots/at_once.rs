@@ -1,7 +1,7 @@
 //! Commits a group of new voters in a single round trip to the database.
 //!
-//! Most ballots of a rush are the first of a browser that was given its marker with the answer, so there is nothing to
-//! look up about the voter. Everything else that a commit needs is known as well: the poll, as it was when the answer
+//! Most ballots of a rush are the first of their browser, which sends no cookie of ours, so there is nothing to look up
+//! about the voter: should it have a ballot after all, the table's key refuses the insert. Everything else that a commit needs is known as well: the poll, as it was when the answer
 //! was read, and the ends of the chains, as the last commit left them. Whether both are still current is checked in the
 //! database, within the commit and under the same locks as on the regular path ([`super::commit()`]). If they are not,
 //! nothing is written, and the group takes that path.

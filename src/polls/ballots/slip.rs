@@ -18,7 +18,8 @@ pub struct Answer {
     /// The poll as it was when the choice was read.
     pub poll: Arc<Poll>,
     pub voter: VoterKey,
-    /// The key was created for this answer, so no ballot has it yet.
+    /// Nothing says that the voter has answered before, so that no ballot is expected under the key. Whether there is one
+    /// is decided by the table's key.
     pub is_new: bool,
     pub choice: Choice,
     pub tier: Tier,

@@ -187,6 +187,7 @@ impl<'a> Vote<'a> {
             self.known.as_ref().unwrap_or(&self.browser.voter()),
             self.place,
             (self.network, manner),
+            unknown && !self.browser.came_before,
         )
         .await
     }

@@ -14,8 +14,8 @@ use crate::web::{Problem, RawForm};
 pub struct Browser {
     /// The marker to set in the cookie with the response.
     pub marker: String,
-    /// Whether the marker was created for this request.
-    pub is_new: bool,
+    /// Whether it sent our cookie, so that it has answered here before.
+    pub came_before: bool,
     pub showed: Showed,
 }
 
@@ -48,18 +48,15 @@ impl Browser {
     ) -> Result<Self, Problem> {
         let cookie = voter::marker(app, headers);
         let pages = form.one("marker")?.filter(|text| is_marker(text));
+        let came_before = cookie.is_some();
         let kept = cookie.or_else(|| pages.map(str::to_owned));
         let sent = form.one("proof")?.unwrap_or_default();
-        let mut is_new = false;
-        let mut fresh = || {
-            is_new = true;
-            new_marker(poll.id, now, app.random.bytes())
-        };
+        let fresh = || new_marker(poll.id, now, app.random.bytes());
         let (marker, showed) = if sent.is_empty() {
-            (kept.unwrap_or_else(&mut fresh), Showed::Nothing)
+            (kept.unwrap_or_else(fresh), Showed::Nothing)
         } else {
             match (proof::check(&app.keys, poll, sent, now), kept) {
-                (Err(bad), kept) => (kept.unwrap_or_else(&mut fresh), Showed::Bad(bad)),
+                (Err(bad), kept) => (kept.unwrap_or_else(fresh), Showed::Bad(bad)),
                 (Ok(solved), Some(marker)) if solved.is_bound_to(poll, &marker) => {
                     let posed_at = solved.posed_at;
                     (marker, Showed::Work { posed_at })
@@ -83,7 +80,7 @@ impl Browser {
         };
         Ok(Self {
             marker,
-            is_new,
+            came_before,
             showed,
         })
     }
@@ -92,7 +89,6 @@ impl Browser {
     pub fn voter(&self) -> Voter {
         match self.showed {
             Showed::Work { .. } => Voter::Worked(self.marker.clone()),
-            _ if self.is_new => Voter::New(self.marker.clone()),
             _ => Voter::Browser(self.marker.clone()),
         }
     }

@@ -7,7 +7,7 @@
 
 use aws_lc_rs::hmac;
 
-use super::marker::{born, born_in};
+use super::marker::born_in;
 use crate::polls::ballots::VoterKey;
 use crate::polls::model::{Poll, Tier};
 use crate::types::ReaderId;
@@ -17,8 +17,6 @@ use crate::types::ReaderId;
 pub enum Voter {
     /// A browser, by the marker in its cookie (or, on other sites' pages, in that site's own storage).
     Browser(String),
-    /// A browser that is given its marker in the response to this answer: nobody else has it, so no ballot has its key.
-    New(String),
     /// The same browser with proof of work: see `polls::trust`.
     Worked(String),
     /// A person that a script identifies by a name of its own, never an address.
@@ -35,7 +33,7 @@ impl Voter {
     /// The tier of this voter.
     pub fn tier(&self) -> Tier {
         match self {
-            Self::Browser(_) | Self::New(_) | Self::Named(_) | Self::Carried(_) => Tier::Anonymous,
+            Self::Browser(_) | Self::Named(_) | Self::Carried(_) => Tier::Anonymous,
             Self::Worked(_) => Tier::Worked,
             Self::Subscriber(_) => Tier::Subscriber,
             Self::SignedIn(_) => Tier::SignedIn,
@@ -58,13 +56,10 @@ impl Voter {
         let mut context = poll.secret.mac();
         let mut moment = None;
         match self {
-            Self::Browser(marker) | Self::New(marker) | Self::Worked(marker) => {
+            Self::Browser(marker) | Self::Worked(marker) => {
                 context.update(b"browser\0");
                 context.update(marker.as_bytes());
-                moment = match self {
-                    Self::New(marker) => born(marker),
-                    _ => born_in(poll.id, marker),
-                };
+                moment = born_in(poll.id, marker);
             }
             Self::Named(name) => {
                 context.update(b"named\0");
