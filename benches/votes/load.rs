@@ -4,8 +4,22 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use canvass::types::Clock;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+/// Whose requests they are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Browsers {
+    /// Without scripts and without a cookie: they get their marker with the response.
+    Plain,
+    /// With scripts: the page has made a marker, which begins with this number (see `data-mark` in the form) and the time.
+    Scripted(u32),
+    /// They have answered another poll before: a cookie with a marker that has nothing to do with this poll.
+    Returning,
+}
 
 /// The amount of load, and the response that is expected.
 #[derive(Clone, Copy)]
@@ -13,8 +27,7 @@ pub struct Limits {
     connections: usize,
     lasts: Duration,
     status: &'static [u8; 3],
-    /// Whether each request comes from a browser that has answered another poll before, or from a new one.
-    returning: bool,
+    browsers: Browsers,
 }
 
 impl Limits {
@@ -23,19 +36,19 @@ impl Limits {
             connections,
             lasts,
             status,
-            returning: false,
+            browsers: Browsers::Plain,
         }
     }
 
-    pub fn returning(self, returning: bool) -> Self {
-        Self { returning, ..self }
+    pub fn by(self, browsers: Browsers) -> Self {
+        Self { browsers, ..self }
     }
 }
 
-/// The number of returning browsers so far.
-static RETURNED: AtomicU64 = AtomicU64::new(0);
-/// The place of their markers in a request: 22 digits.
-const MARKED: &str = "Cookie: canvass_voter=0000000000000000000000\r\n";
+/// The number of browsers with a marker so far.
+static MARKED: AtomicU64 = AtomicU64::new(0);
+/// The length of a marker.
+const MARKER: usize = 22;
 
 /// The result of a run.
 pub struct Run {
@@ -51,13 +64,10 @@ pub async fn load(to: SocketAddr, path: &'static str, limits: Limits) -> Run {
     let clients: Vec<_> = (0..limits.connections)
         .map(|n| {
             tokio::spawn(async move {
-                let headers = if limits.returning { MARKED } else { "" };
-                let mut client = Client::open(to, path, n % 2 + 1, headers).await;
+                let mut client = Client::open_as(to, path, n % 2 + 1, limits.browsers).await;
                 let mut waits = Vec::new();
                 while started.elapsed() < limits.lasts {
-                    if limits.returning {
-                        client.come_back();
-                    }
+                    client.be_another(limits.browsers);
                     let sent = Instant::now();
                     let answer = client.ask().await;
                     assert_eq!(&answer.status, limits.status);
@@ -97,11 +107,29 @@ pub struct Answer {
 impl Client {
     /// `headers`: additional headers, each with its line end.
     pub async fn open(to: SocketAddr, path: &str, option: usize, headers: &str) -> Self {
+        Self::opened(to, path, headers, &format!("option={option}")).await
+    }
+
+    async fn open_as(to: SocketAddr, path: &str, option: usize, browsers: Browsers) -> Self {
+        let nobody = "0".repeat(MARKER);
+        let (headers, body) = match browsers {
+            Browsers::Plain => (String::new(), format!("option={option}")),
+            Browsers::Scripted(_) => (String::new(), format!("option={option}&marker={nobody}")),
+            Browsers::Returning => (
+                format!("Cookie: canvass_voter={nobody}\r\n"),
+                format!("option={option}"),
+            ),
+        };
+        Self::opened(to, path, &headers, &body).await
+    }
+
+    async fn opened(to: SocketAddr, path: &str, headers: &str, body: &str) -> Self {
         let stream = TcpStream::connect(to).await.unwrap();
         stream.set_nodelay(true).unwrap();
         let request = format!(
             "POST {path} HTTP/1.1\r\nHost: {to}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-             {headers}Content-Length: 8\r\n\r\noption={option}"
+             {headers}Content-Length: {}\r\n\r\n{body}",
+            body.len()
         );
         Self {
             stream,
@@ -110,11 +138,16 @@ impl Client {
         }
     }
 
-    /// Gives the next request a new marker.
-    fn come_back(&mut self) {
-        let marker = format!("{:022}", RETURNED.fetch_add(1, Ordering::Relaxed));
-        let at = find(&self.request, b"canvass_voter=").unwrap() + 14;
-        self.request[at..at + 22].copy_from_slice(marker.as_bytes());
+    /// Gives the next request a marker that nobody has had.
+    fn be_another(&mut self, browsers: Browsers) {
+        let number = || MARKED.fetch_add(1, Ordering::Relaxed);
+        let (before, marker): (&[u8], _) = match browsers {
+            Browsers::Plain => return,
+            Browsers::Scripted(poll) => (b"&marker=", made_by_the_page(poll, number())),
+            Browsers::Returning => (b"canvass_voter=", format!("{:022}", number())),
+        };
+        let at = find(&self.request, before).unwrap() + before.len();
+        self.request[at..at + MARKER].copy_from_slice(marker.as_bytes());
     }
 
     pub async fn ask(&mut self) -> Answer {
@@ -135,6 +168,18 @@ impl Client {
         let says_when = &status == b"503" && find(head, b"retry-after: ").is_some();
         Answer { status, says_when }
     }
+}
+
+/// A marker as `proof.js` makes it, with a number for its random bits.
+fn made_by_the_page(poll: u32, number: u64) -> String {
+    let steps = Clock::System.now().0 / 8;
+    let time = u32::try_from(steps & 0xff_ffff).unwrap();
+    let mut bytes = [0; 16];
+    bytes[..3].copy_from_slice(&poll.to_be_bytes()[1..]);
+    bytes[3..6].copy_from_slice(&time.to_be_bytes()[1..]);
+    // Spread, as random bits would be.
+    bytes[8..].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// The length of the response, once its head is complete.

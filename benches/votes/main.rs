@@ -5,8 +5,9 @@
 //! On SQLite (`synchronous=FULL`), and on a PostgreSQL of our own (default settings: `synchronous_commit=on`) if it
 //! is installed. At 64 and 256 kept-alive connections, three times alternating, medians: `POST /nothing` on a bare
 //! axum router (the limit), then `POST /p/trust` on the whole of Canvass, with a new voter each time: a browser
-//! that never answered here, and at 64 connections also browsers with a marker from another poll, whose keys are
-//! spread over the table. The load comes from tasks in this process, on the same threads as the server's. That is
+//! that never answered here, without scripts and (with the marker that the page made) with them; and at 64 connections
+//! also browsers with a cookie from another poll, whose keys are spread over the table. No proof of work is sent: to
+//! solve puzzles at this rate would take all processors. The load comes from tasks in this process, on the same threads as the server's. That is
 //! the cheapest generator there is, so that the empty handler's rate is as high as it can be and our share of it is
 //! not overstated. The cost of a disk flush is measured in the same directory.
 //!
@@ -27,7 +28,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use self::cluster::Cluster;
-use self::load::{Limits, load};
+use self::load::{Browsers, Limits, load};
 use self::stage::Stage;
 
 const TURNS: usize = 3;
@@ -70,7 +71,14 @@ async fn measure(name: &str, urls: Option<(&str, &str)>, aim: f64) -> usize {
     let stage = Stage::open(dir.path(), urls.map(|urls| urls.0), 4_096).await;
     let empty = stage::nothing().await;
     let mut counted = 0;
-    for (connections, returning) in [(64, false), (256, false), (64, true)] {
+    let scripted = Browsers::Scripted(stage.mark().await);
+    for (connections, browsers) in [
+        (64, Browsers::Plain),
+        (256, Browsers::Plain),
+        (64, scripted),
+        (256, scripted),
+        (64, Browsers::Returning),
+    ] {
         let (mut limit, mut ours) = (Vec::new(), Vec::new());
         let (mut p50, mut p99, mut cpu) = (Vec::new(), Vec::new(), Vec::new());
         let groups = stage.groups().await;
@@ -79,7 +87,7 @@ async fn measure(name: &str, urls: Option<(&str, &str)>, aim: f64) -> usize {
             let nothing = Limits::new(connections, EMPTY_LASTS, b"200");
             limit.push(load(empty, "/nothing", nothing).await.rate);
             let before = cpu_seconds();
-            let votes_now = Limits::new(connections, VOTES_LAST, b"303").returning(returning);
+            let votes_now = Limits::new(connections, VOTES_LAST, b"303").by(browsers);
             let run = load(stage.address(), "/p/trust", votes_now).await;
             cpu.push((cpu_seconds() - before) * 1_000.0 / run.answers as f64);
             votes += run.answers;
@@ -93,12 +101,12 @@ async fn measure(name: &str, urls: Option<(&str, &str)>, aim: f64) -> usize {
         let (share, slow) = (ours * 100.0 / limit, median(&mut p99));
         println!(
             "{connections} connections{}: empty handler {limit:.0}/s, durable answers {ours:.0}/s = {share:.0} %{}",
-            if returning {
-                ", browsers with a marker"
-            } else {
-                ""
+            match browsers {
+                Browsers::Plain => "",
+                Browsers::Scripted(_) => ", browsers with scripts",
+                Browsers::Returning => ", browsers with a cookie",
             },
-            if connections == 64 && !returning {
+            if connections == 64 && browsers != Browsers::Returning {
                 format!(" (aim {aim:.0} %: {})", reached(share >= aim))
             } else {
                 String::new()

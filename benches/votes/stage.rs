@@ -51,15 +51,25 @@ impl Stage {
         self.server.address
     }
 
-    /// The number of ballot commits so far.
-    pub async fn groups(&self) -> f64 {
+    async fn get(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(self.address()).await.unwrap();
-        stream
-            .write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-            .await
-            .unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
+    /// The number with which markers of this poll begin.
+    pub async fn mark(&self) -> u32 {
+        let page = self.get("/p/trust").await;
+        let (_, mark) = page.split_once("data-mark=\"").unwrap();
+        mark.split_once('"').unwrap().0.parse().unwrap()
+    }
+
+    /// The number of ballot commits so far.
+    pub async fn groups(&self) -> f64 {
+        let text = self.get("/metrics").await;
         text.lines()
             .find_map(|line| line.strip_prefix("canvass_group_size_count{queue=\"ballots\"} "))
             .map_or(0.0, |count| count.trim().parse().unwrap())
