@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
+use crate::db::Unfinished;
 use crate::{api, bounces, digests, mailer, panics, polls, probes, subscriptions};
 
 /// The running tasks.
@@ -109,7 +110,7 @@ impl Tasks {
             }
         });
         self.every(app, "seal", SECOND * 10, |app| async move {
-            if let Err(error) = polls::seal_tick(&app).await {
+            if let Err(Unfinished::Db(error)) = polls::seal_tick(&app).await {
                 tracing::error!(%error, "polls could not be recorded or sealed");
             }
         });

@@ -200,3 +200,22 @@ async fn the_log_says_which_line_of_a_handler_gave_up() {
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains("src/subscriptions/http/"), "{lines:?}");
 }
+
+/// The writer logs the failure of an answer; the request that waited for it does not log it again.
+#[tokio::test]
+async fn a_failed_write_is_logged_once() {
+    let log = LogLines::watch();
+    let app = TestApp::start().await;
+    app.poll("trust").await;
+    let reader = app.reader();
+    let form = reader.get("/p/trust").await.expect(200).the_form();
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    let sql = "ALTER TABLE ballot RENAME COLUMN tier TO former_tier";
+    run(&*txn, sql, []).await.unwrap();
+    txn.commit().await.unwrap();
+    let page = reader.submit(form.choose("option", "1")).await;
+    assert_eq!(page.status, 500);
+    let lines = log.of(" failed");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("a write failed"), "{lines:?}");
+}

@@ -14,7 +14,7 @@
 //! - [`Turns`]: a whole transaction in one statement, for PostgreSQL, where each round trip counts.
 //! - [`group_commit`]: many small writes in one commit; each is answered after it.
 //! - [`migrate`]: the schema, under a lock; refuses a database from a newer version.
-//! - [`Db::purge`]: deletes old rows, a few at a time.
+//! - [`Db::purge`]: deletes old rows, a few at a time. [`Unfinished`]: a tick of which a part failed.
 //! - [`Db::scrub`]: removes deleted data from the files as well.
 //! - [`Db::copy_into`]: a copy of a database in use.
 //! - [`Db::look_after`]: whether the database accepts writes, for `/readyz`.
@@ -39,6 +39,7 @@ mod search;
 mod sparing;
 mod sql;
 mod turn;
+mod unfinished;
 mod write;
 
 pub use access::{AccessError, Role, access};
@@ -57,4 +58,5 @@ pub use sql::{
     find_values, in_list, is_unique_violation, query, round_up, run, values_list,
 };
 pub use turn::{TURN, Turns};
+pub use unfinished::Unfinished;
 pub use write::WriteTxn;

@@ -13,7 +13,11 @@ use super::{
     status::Doing,
     transport::{self, Line},
 };
-use crate::{app::App, db::DbErr, panics};
+use crate::{
+    app::App,
+    db::{DbErr, Unfinished},
+    panics,
+};
 
 /// How often the reserved lane polls. This bounds the delay of a mail that another node enqueued or that falls due.
 const LOOK: Duration = Duration::from_millis(250);
@@ -82,14 +86,14 @@ async fn lane(app: App, ledger: Ledger, number: usize) {
                 rest(&app, &mut bell, wait).await;
             }
             Err(error) => {
-                tracing::error!(%error, "a mail lane is waiting for the database");
+                tracing::error!(lane = number, %error, "a mail lane could not look for work; trying again");
                 pause(&app, DATABASE_PAUSE).await;
             }
         }
     }
     line.close().await;
     if let Err(error) = transport::give_back(&app, true).await {
-        tracing::error!(%error, "a relay's daily count could not be corrected");
+        tracing::error!(lane = number, %error, "the daily counts of the relays could not be corrected");
     }
 }
 
@@ -131,7 +135,9 @@ async fn heartbeat(app: App, mut lanes: mpsc::Receiver<()>) {
         // A failed renewal must not end the loop: without the next ones every lease would run out.
         match panics::caught("heartbeat", leases::renew(&app)).await {
             Ok(Ok(())) => continue,
-            Ok(Err(error)) => tracing::error!(%error, "leases could not be renewed"),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "the leases of this node's batches and mails could not be renewed");
+            }
             Err(_) => {}
         }
         wait = wait.min(DATABASE_PAUSE);
@@ -146,14 +152,15 @@ async fn upkeep(app: App) {
         bell.mark_unchanged();
         app.mailer.domains.tick();
         // All of them run, even if one fails.
-        let failed = [
-            outbox::tick(&app).await.err(),
-            mailing::look(&app).await.err(),
-            transport::give_back(&app, false).await.err(),
-            mailing::tick(&app).await.err(),
-        ];
-        if let Some(error) = failed.into_iter().flatten().next() {
-            tracing::error!(%error, "the upkeep of the mailer is waiting for the database");
+        let single = outbox::tick(&app).await.map_err(Unfinished::Db);
+        let looked = mailing::look(&app).await.map_err(Unfinished::Db);
+        let counts = transport::give_back(&app, false).await;
+        let issues = mailing::tick(&app).await;
+        let done = single.and(looked).and(counts.map_err(Unfinished::Db));
+        if let Err(failed) = done.and(issues) {
+            if let Unfinished::Db(error) = failed {
+                tracing::error!(%error, "the upkeep of the mailer failed; trying again");
+            }
             pause(&app, DATABASE_PAUSE).await;
         }
         let measured = async {

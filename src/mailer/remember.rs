@@ -19,6 +19,7 @@ const AGAIN: Duration = Duration::from_millis(500);
 pub(super) struct Remembered {
     until: Instant,
     stops: bool,
+    has_waited: bool,
 }
 
 impl Remembered {
@@ -26,7 +27,13 @@ impl Remembered {
         Self {
             until: Instant::now() + KEPT,
             stops: false,
+            has_waited: false,
         }
+    }
+
+    /// Whether an attempt has failed before: its failure has been logged.
+    pub(super) fn has_waited(&self) -> bool {
+        self.has_waited
     }
 
     /// Waits before the next attempt. Returns `false` if there is none, because the deadline has passed.
@@ -39,6 +46,7 @@ impl Remembered {
         if now >= self.until {
             return false;
         }
+        self.has_waited = true;
         sleep(AGAIN).await;
         true
     }

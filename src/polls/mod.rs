@@ -100,7 +100,7 @@ use axum::Router;
 use axum::routing::{get, post};
 
 use crate::app::App;
-use crate::db::DbErr;
+use crate::db::{DbErr, Unfinished};
 use crate::types::UnixMillis;
 use crate::web::pages::Templates;
 
@@ -154,20 +154,21 @@ pub async fn purge_pictures(app: &App) -> Result<u64, DbErr> {
 /// periodically, and by tests.
 ///
 /// # Errors
-/// A database error; unfinished work is done the next time.
-pub async fn seal_tick(app: &App) -> Result<(), DbErr> {
+/// Something was left; it is done the next time.
+pub async fn seal_tick(app: &App) -> Result<(), Unfinished> {
     let now = app.clock.now();
     let days = app.config.polls.seal_days;
     app.polls.networks.forget(now);
     // Neither waits for the other: a poll that cannot be recorded must not keep keys from being destroyed.
     let recorded = ballots::record::record_closed(&app.db, now).await;
     let sealed = ballots::seal::seal_due(&app.db, now, days).await;
-    let (sealed, failed) = sealed.map_or_else(
-        |error| (Vec::new(), Some(error)),
-        |sealed| (sealed.polls, sealed.failed),
-    );
+    let (polls, sealed) = match sealed {
+        Ok(done) if done.some_failed => (done.polls, Err(Unfinished::Logged)),
+        Ok(done) => (done.polls, Ok(())),
+        Err(error) => (Vec::new(), Err(error.into())),
+    };
     let mut reread = Ok(());
-    for poll in sealed {
+    for poll in polls {
         reread = app
             .polls
             .book
@@ -180,8 +181,9 @@ pub async fn seal_tick(app: &App) -> Result<(), DbErr> {
     app.polls.book.forget_stale();
     let scrubbed = scrub(app, now).await;
     let measured = ballots::seal::measure_overdue(&app.db, now, days).await;
-    failed.map_or(Ok(()), Err)?;
-    recorded.and(reread).and(scrubbed).and(measured)
+    // First what nobody has logged yet.
+    reread.and(scrubbed).and(measured)?;
+    recorded.and(sealed)
 }
 
 async fn scrub(app: &App, now: UnixMillis) -> Result<(), DbErr> {

@@ -262,6 +262,11 @@ impl Problem {
     pub fn internal(error: &dyn std::fmt::Display) -> Self {
         let at = Location::caller();
         tracing::error!(%error, %at, "a request failed");
+        Self::logged()
+    }
+
+    /// 500, for an error that is in the log already.
+    fn logged() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
@@ -294,12 +299,10 @@ impl Problem {
                 "This cannot be done here",
                 "The address exists, but not for this kind of request.",
             ),
-            s if s.is_server_error() => Self::new(
-                s,
-                "internal",
-                "Something went wrong here",
-                "This is our fault, not yours. Please try again in a moment.",
-            ),
+            s if s.is_server_error() => Self {
+                status: s,
+                ..Self::logged()
+            },
             s => Self {
                 status: s,
                 ..Self::bad_request("Part of the request is malformed.")
@@ -343,20 +346,19 @@ impl From<DbErr> for Problem {
 }
 
 impl From<Broke> for Problem {
-    #[track_caller]
-    fn from(broke: Broke) -> Self {
-        Self::internal(&broke)
+    fn from(_: Broke) -> Self {
+        Self::logged()
     }
 }
 
 impl From<Refused> for Problem {
-    #[track_caller]
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::Busy => Self::busy(),
             Refused::Unwritable => Self::unwritable(),
             Refused::Unknown => Self::late(),
-            Refused::Failed(error) => Self::internal(&error),
+            // The queue's writer has logged it.
+            Refused::Failed(_) => Self::logged(),
         }
     }
 }

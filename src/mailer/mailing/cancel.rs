@@ -10,30 +10,34 @@ use super::states::{BatchState, DeliveryState, MailingState, Reason};
 use crate::types::reader_list::unpacked;
 use crate::{
     app::App,
-    db::{self, DbErr},
+    db::{self, DbErr, Unfinished},
     mailer::leases::LeaseSql,
     types::{BatchId, IssueId, ReaderId},
 };
 
-/// Writes off the free batches of every cancelled issue; those that a lane still holds follow on a later tick.
-pub(super) async fn sweep(app: &App) -> Result<bool, DbErr> {
+/// Writes off the free batches of every cancelled issue; those that a lane still holds follow on a later tick. A
+/// failure of one issue is logged and does not stop the others.
+pub(super) async fn sweep(app: &App) -> Result<bool, Unfinished> {
     let issues: Vec<IssueId> = db::find_values(
         app.db.read(),
         "SELECT issue_id FROM mailing WHERE state = $1",
         [MailingState::Cancelling.code().into()],
     )
     .await?;
-    let (mut any, mut failed) = (false, None);
+    let (mut any, mut some_failed) = (false, false);
     for issue in issues {
         match write_off(app, issue).await {
             Ok(some) => any |= some,
             Err(error) => {
                 tracing::error!(issue = issue.0, %error, "the rest of a cancelled issue could not be written off");
-                failed = Some(error);
+                some_failed = true;
             }
         }
     }
-    failed.map_or(Ok(any), Err)
+    match some_failed {
+        true => Err(Unfinished::Logged),
+        false => Ok(any),
+    }
 }
 
 async fn write_off(app: &App, issue: IssueId) -> Result<bool, DbErr> {

@@ -94,17 +94,18 @@ pub(super) use run::{Ended, run};
 pub(super) use turns::{Turns, look};
 pub(super) use watch::Watches;
 
-use crate::{app::App, db::DbErr};
+use crate::{app::App, db::Unfinished};
 
 /// Does the background work: freezes audiences, writes off cancelled issues, finishes mailings that are done. Returns
 /// whether there was anything to do.
 ///
 /// # Errors
-/// On a database error; the next tick tries again.
-pub async fn tick(app: &App) -> Result<bool, DbErr> {
+/// Something failed; the next tick tries again.
+pub async fn tick(app: &App) -> Result<bool, Unfinished> {
     // All of them run, even if one fails.
     let prepared = prepare::prepare_due(app).await;
     let cancelled = cancel::sweep(app).await;
-    let finished = control::finish_done(app).await;
-    Ok(prepared? | cancelled? | finished?)
+    // First an error that nobody has logged yet.
+    let finished = control::finish_done(app).await?;
+    Ok(prepared? | cancelled? | finished)
 }

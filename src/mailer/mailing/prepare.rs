@@ -16,7 +16,7 @@ use crate::types::reader_list::{packed, unpacked};
 use crate::{
     app::App,
     config::crash_point,
-    db::{self, DbErr, WriteTxn},
+    db::{self, DbErr, Unfinished, WriteTxn},
     mailer::leases::LeaseSql,
     types::{IssueId, NewsletterId, ReaderId, SubscriptionState, UnixMillis},
 };
@@ -38,9 +38,9 @@ struct Frozen {
     not_before: UnixMillis,
 }
 
-/// Freezes the audience of every mailing that waits for it. Returns whether there was one, or the last error; a failure
-/// of one mailing does not keep the others from starting.
-pub(super) async fn prepare_due(app: &App) -> Result<bool, DbErr> {
+/// Freezes the audience of every mailing that waits for it. Returns whether there was one; a failure of one mailing is
+/// logged and does not keep the others from starting.
+pub(super) async fn prepare_due(app: &App) -> Result<bool, Unfinished> {
     let free = LeaseSql::new(app, app.mailer.held_batches()).run_out("prepare_until_ms");
     let due: Vec<Frozen> = db::find_all(
         app.db.read(),
@@ -52,18 +52,21 @@ pub(super) async fn prepare_due(app: &App) -> Result<bool, DbErr> {
         [],
     )
     .await?;
-    let (mut any, mut failed) = (false, None);
+    let (mut any, mut some_failed) = (false, false);
     for frozen in &due {
         match prepare(app, frozen).await {
             Ok(prepared) => any |= prepared,
             // A failure of one issue must not stop the others; this one stays due.
             Err(error) => {
                 tracing::error!(issue = frozen.issue.0, %error, "the audience of an issue could not be frozen");
-                failed = Some(error);
+                some_failed = true;
             }
         }
     }
-    failed.map_or(Ok(any), Err)
+    match some_failed {
+        true => Err(Unfinished::Logged),
+        false => Ok(any),
+    }
 }
 
 async fn prepare(app: &App, frozen: &Frozen) -> Result<bool, DbErr> {

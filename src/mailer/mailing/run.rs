@@ -208,7 +208,7 @@ impl Lane<'_> {
                 self.write(holding, None, None).await?;
                 app.mailer.report(app, self.number, Doing::SingleMail);
                 if let Err(error) = outbox::work(app, line).await {
-                    tracing::error!(%error, "a mail lane could not look up single mails");
+                    tracing::error!(lane = self.number, %error, "a mail lane could not send the single mails that are due");
                 }
                 let issue = holding.issue;
                 app.mailer.report(app, self.number, Doing::Issue { issue });
@@ -255,7 +255,7 @@ impl Lane<'_> {
         let mut remembered = Remembered::begin();
         let mut dropped = false;
         loop {
-            let error = match self.ledger.write(entry.clone()).await {
+            match self.ledger.write(entry.clone()).await {
                 Ok(Answer::Stale) => return Err(Stop::Stale),
                 Ok(_) if dropped => return Err(Stop::Trouble),
                 Ok(answer) => {
@@ -264,15 +264,34 @@ impl Lane<'_> {
                     }
                     return Ok(answer);
                 }
-                Err(error) => error,
-            };
-            tracing::error!(%error, "the mail ledger could not be written");
+                Err(_) => {}
+            }
+            // Once: the ledger's writer logs the cause of each failure.
+            if !remembered.has_waited() {
+                tracing::error!(
+                    lane = self.number,
+                    issue = entry.issue.0,
+                    batch = entry.batch.0,
+                    outcomes = entry.rows.len(),
+                    "the mail ledger could not be written; the lane keeps the outcomes and tries again"
+                );
+            }
             // The relay will not wait for the message after its 354, so the intent is dropped; the outcomes are
             // retried.
             dropped |= entry.intent.take().is_some();
             let nothing_to_lose =
                 entry.rows.is_empty() && entry.back.is_none() && entry.ending.is_none();
-            if nothing_to_lose || !remembered.again(self.app).await {
+            if nothing_to_lose {
+                return Err(Stop::Broken);
+            }
+            if !remembered.again(self.app).await {
+                tracing::error!(
+                    lane = self.number,
+                    issue = entry.issue.0,
+                    batch = entry.batch.0,
+                    outcomes = entry.rows.len(),
+                    "the mail ledger could not be written in time: mails with a lost outcome are in doubt"
+                );
                 return Err(Stop::Broken);
             }
         }

@@ -17,7 +17,7 @@ use super::progress::{Progress, progress};
 use super::states::{BatchState, MailingState};
 use crate::{
     app::App,
-    db::{self, DbErr},
+    db::{self, DbErr, Sparing},
     types::{IssueId, UnixMillis},
     web::watched::{Followed, Watched},
 };
@@ -85,7 +85,13 @@ async fn follow(app: &App, issue: IssueId, followed: &Arc<Followed<Arc<Snapshot>
                     return;
                 }
             }
-            Err(error) => tracing::warn!(%error, "the progress of an issue could not be read"),
+            Err(error) => {
+                // Each watched issue is read once a second.
+                static LOGGED: Sparing = Sparing::new();
+                if let Some(unsaid) = LOGGED.now() {
+                    tracing::warn!(issue = issue.0, %error, unsaid, "the progress of an issue could not be read; trying again");
+                }
+            }
         }
         tokio::time::sleep(LOOK).await;
         if !followed.is_alone() {

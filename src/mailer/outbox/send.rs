@@ -214,17 +214,20 @@ async fn settle(app: &App, mail: &Taken, fate: Fate) -> Result<(), DbErr> {
     };
     count(outcome);
     match state {
-        Some(state) => remember(app, || store::finish(app, mail, state, &words)).await,
+        Some(state) => remember(app, mail, || store::finish(app, mail, state, &words)).await,
         None => {
             // Read the clock again: the relay may have taken long to reply.
             let at = app.clock.now() + pause(waiting, attempt, &app.random);
-            remember(app, || store::put_back(app, mail, at, attempt, &words)).await
+            remember(app, mail, || {
+                store::put_back(app, mail, at, attempt, &words)
+            })
+            .await
         }
     }
 }
 
 /// Writes the outcome of a mail, and retries while the database is unavailable.
-async fn remember<F, Fut>(app: &App, write: F) -> Result<(), DbErr>
+async fn remember<F, Fut>(app: &App, mail: &Taken, write: F) -> Result<(), DbErr>
 where
     F: Fn() -> Fut,
     Fut: Future<Output = Result<(), DbErr>>,
@@ -234,7 +237,9 @@ where
         let Err(error) = write().await else {
             return Ok(());
         };
-        tracing::error!(%error, "the outcome of a mail could not be recorded");
+        if !remembered.has_waited() {
+            tracing::error!(mail = mail.id.0, %error, "the outcome of a single mail could not be recorded; trying again");
+        }
         if !remembered.again(app).await {
             return Err(error);
         }

@@ -73,7 +73,8 @@ pub(super) async fn commit_and_tell(
     repeats.settle(&mut outcomes, &mut batch, now);
     txn.commit_with(batch).await?;
     if let Err(error) = close::remember(db, now, &judged.seen_closed).await {
-        tracing::warn!(%error, "the close of a poll was not recorded");
+        let closed: Vec<i64> = judged.seen_closed.iter().map(|poll| poll.0).collect();
+        tracing::warn!(polls = ?closed, %error, "the close of polls could not be recorded; it is tried again");
     }
     heads.extend(ahead);
     Ok((outcomes, heads))

@@ -27,7 +27,7 @@ pub(super) use self::state::{chains, days};
 use super::log::{Hash, Head, finished, head_of_all};
 use super::seal;
 use crate::db::entities::poll_record;
-use crate::db::{Backend, Db, WriteTxn, fetch_all};
+use crate::db::{Backend, Db, Unfinished, WriteTxn, fetch_all};
 use crate::polls::definition;
 use crate::polls::model::{Phase, Poll};
 use crate::types::{PollId, UnixMillis};
@@ -188,8 +188,8 @@ struct Ends {
 /// does not hold up the others.
 ///
 /// # Errors
-/// The last database error; each one is logged.
-pub async fn record_closed(db: &Db, now: UnixMillis) -> Result<(), DbErr> {
+/// The database failed to list the polls, or some of them could not be recorded; each of those is logged.
+pub async fn record_closed(db: &Db, now: UnixMillis) -> Result<(), Unfinished> {
     let sql = "SELECT p.id AS id, c.slot AS slot, c.seq AS seq, c.hash AS hash, (SELECT r.head FROM poll_record r \
                WHERE r.poll_id = p.id ORDER BY r.number DESC LIMIT 1) AS head FROM poll p LEFT JOIN ballot_chain c ON c.poll_id = p.id \
                WHERE p.closed_ms IS NOT NULL AND p.sealed_ms IS NULL AND p.unchained = 0 ORDER BY p.id, c.slot";
@@ -204,7 +204,7 @@ pub async fn record_closed(db: &Db, now: UnixMillis) -> Result<(), DbErr> {
             }
         }
     }
-    let mut failed = None;
+    let mut recorded = Ok(());
     for (id, ends) in polls {
         let went_on = || ends.recorded.as_deref() != Some(&head_of_all(id, &ends.chains)[..]);
         let done = match ends.broken {
@@ -214,10 +214,10 @@ pub async fn record_closed(db: &Db, now: UnixMillis) -> Result<(), DbErr> {
         };
         if let Err(error) = done {
             tracing::error!(poll = id.0, %error, "the count of a closed poll could not be recorded");
-            failed = Some(error);
+            recorded = Err(Unfinished::Logged);
         }
     }
-    failed.map_or(Ok(()), Err)
+    recorded
 }
 
 /// Counts a poll from a snapshot, because all ballots are grouped, and records the count if nothing has changed

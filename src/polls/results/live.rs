@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Results;
 use super::store;
-use crate::db::Db;
+use crate::db::{Db, DbErr, Sparing};
 use crate::polls::definition::Book;
 use crate::polls::model::{Phase, Poll};
 use crate::types::{Clock, PollId};
@@ -61,12 +61,16 @@ impl Live {
         let mut was_closed = false;
         loop {
             // The current definition: an editor may have closed or hidden the poll meanwhile.
-            let Ok(current) = self.book.poll(&poll.slug).await else {
-                tokio::time::sleep(LOOK).await;
-                if is_unwatched(poll.id) {
-                    return;
+            let current = match self.book.poll(&poll.slug).await {
+                Ok(current) => current,
+                Err(error) => {
+                    log(poll, &error);
+                    tokio::time::sleep(LOOK).await;
+                    if is_unwatched(poll.id) {
+                        return;
+                    }
+                    continue;
                 }
-                continue;
             };
             let now = self.clock.now();
             let Some(poll) = current.filter(|poll| poll.shows_results(now, true)) else {
@@ -79,7 +83,7 @@ impl Live {
                         .unwrap_or_default();
                     followed.tell(event(&json));
                 }
-                Err(error) => tracing::warn!(%error, "live results could not be read"),
+                Err(error) => log(&poll, &error),
             }
             // A ballot accepted just before the close may still be on its way, so the tally is read
             // once more after the close.
@@ -96,5 +100,13 @@ impl Live {
                 return;
             }
         }
+    }
+}
+
+/// Logs that a poll's viewers see no change. Once a minute, because each watched poll is read once a second.
+fn log(poll: &Poll, error: &DbErr) {
+    static LOGGED: Sparing = Sparing::new();
+    if let Some(unsaid) = LOGGED.now() {
+        tracing::warn!(poll = poll.slug, %error, unsaid, "live results could not be read; trying again");
     }
 }

@@ -84,7 +84,7 @@ impl Lane<'_> {
 
     async fn pause(&self, holding: &Holding, why: &str) {
         if let Err(error) = control::pause(self.app, holding.issue, why).await {
-            tracing::error!(%error, "an issue that the relays refuse could not be paused");
+            tracing::error!(issue = holding.issue.0, why, %error, "an issue that the relays refuse could not be paused");
         }
     }
 
