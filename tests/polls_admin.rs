@@ -305,6 +305,10 @@ async fn the_list_is_cut_into_pages_without_gaps() {
     seen.sort();
     seen.dedup();
     assert_eq!(seen.len(), 103);
+    browser
+        .get("/admin/polls?page=1")
+        .await
+        .says("1 to 50 of 103");
     for odd in [
         "page=-1",
         "page=999999999999",

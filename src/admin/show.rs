@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::mailer::mailing::MailingState;
 use crate::scheduler::{Zone, written};
 use crate::types::UnixMillis;
+pub use crate::web::text::capital;
 
 /// An instant for the partial `time`, which renders it as a `<time>` element.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -51,14 +52,6 @@ pub fn counted(n: i64, one: &str, many: &str) -> String {
     format!("{} {}", count(n), if n == 1 { one } else { many })
 }
 
-/// The words with a capital first letter, to begin a line.
-#[must_use]
-pub fn capital(words: &str) -> String {
-    let mut letters = words.chars();
-    let first = letters.next().map(char::to_uppercase);
-    first.into_iter().flatten().chain(letters).collect()
-}
-
 /// The state of an issue's mailing in words, and the CSS class of its badge. `trouble` is the number of recipients
 /// that failed or are in doubt; a finished mailing with some is not green.
 #[must_use]
@@ -97,17 +90,6 @@ mod tests {
         );
         assert_eq!(counted(1, "reader", "readers"), "1 reader");
         assert_eq!(counted(2, "reader", "readers"), "2 readers");
-    }
-
-    #[test]
-    fn a_line_begins_with_a_capital_and_the_rest_stays() {
-        for (words, line) in [
-            ("", ""),
-            ("no such address", "No such address"),
-            ("élan Vital", "Élan Vital"),
-        ] {
-            assert_eq!(capital(words), line);
-        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::newsletters::{self, Newsletter};
 use crate::polls;
 use crate::scheduler::{Zone, written};
 use crate::types::UnixMillis;
+use crate::web::text::escaped;
 use crate::web::{Problem, RawForm};
 
 /// Issues on one page of the list.
@@ -170,13 +171,6 @@ fn on_our_page(html: &str) -> String {
         "<div class=\"table-wrap\" tabindex=\"0\" role=\"region\" aria-label=\"Table\"><table>",
     )
     .replace("</table>", "</table></div>")
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }
 
 fn zone_of(newsletter: &Newsletter) -> Zone {

@@ -56,7 +56,7 @@ use self::dkim::Keyring;
 use self::domains::Domains;
 use self::editions::Editions;
 use self::held::HeldLeases;
-use self::mailing::Turns;
+use self::mailing::FairQueue;
 use self::mime::Edition;
 use self::patience::Patience;
 use self::status::Board;
@@ -79,7 +79,7 @@ pub struct Mailer {
     mails: HeldLeases,
     editions: Editions,
     domains: Domains,
-    turns: Arc<Turns>,
+    fair_queue: Arc<FairQueue>,
     urgent: Urgent,
     unspent: Patience,
     faults: Patience,
@@ -101,7 +101,7 @@ impl Mailer {
             mails: HeldLeases::default(),
             editions: Editions::default(),
             domains: Domains::new(&settings.domains),
-            turns: Arc::default(),
+            fair_queue: Arc::default(),
             urgent: Urgent::default(),
             unspent: Patience::with_relays(),
             faults: Patience::with_faults(),

@@ -120,7 +120,10 @@ pub fn status(app: &App) -> Status {
             Transport::Smtp(relays) => relays.status(now),
             _ => Vec::new(),
         },
-        domains: app.mailer.domains.status(now, app.mailer.turns.any_due()),
+        domains: app
+            .mailer
+            .domains
+            .status(now, app.mailer.fair_queue.any_due()),
         lanes: app.mailer.board.lanes(),
     }
 }

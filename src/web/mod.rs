@@ -11,7 +11,7 @@
 //! - [`client`]: the client's address behind trusted proxies, and its network.
 //! - [`limits`]: rate limits by network, account and token.
 //! - [`uploads`]: forms that carry files.
-//! - [`sheets`]: CSV cells that a spreadsheet does not execute.
+//! - [`sheets`]: CSV cells that a spreadsheet does not execute. [`text`]: words escaped for HTML, or to begin a line.
 //! - [`press`]: buttons on pages linked from mails, which programs must not press.
 //! - [`cookies`]: reading and setting the few cookies in use.
 //! - [`connections`]: the HTTP server; [`held`]: responses that last for hours and cost little more than a socket;
@@ -33,6 +33,7 @@ pub mod press;
 pub mod problems;
 pub mod security;
 pub mod sheets;
+pub mod text;
 pub mod uploads;
 pub mod viewers;
 pub mod watched;

@@ -8,8 +8,9 @@ use ammonia::{Builder, UrlRelative};
 use pulldown_cmark::{Options, Parser, html};
 
 use super::bare;
-use super::nesting::{NESTING_MAX, TooDeep, WITHOUT_CONTENT, balanced, escape};
+use super::nesting::{NESTING_MAX, TooDeep, WITHOUT_CONTENT, balanced};
 use crate::mailer::nesting;
+use crate::web::text::escape;
 
 /// The elements that a mail may contain. All others are removed but their text is kept; scripts and styles are
 /// removed with their text.

@@ -8,6 +8,7 @@
 
 use super::tokens::{self, Token};
 use crate::mailer::nesting::Open;
+use crate::web::text::escape;
 
 /// The deepest nesting of elements: a quotation counts one, a list item two, a table four.
 pub const NESTING_MAX: usize = 50;
@@ -140,19 +141,6 @@ impl Balance {
             self.out.push_str("</");
             self.out.push_str(&name);
             self.out.push('>');
-        }
-    }
-}
-
-/// Escapes text for HTML, also for use between quotation marks.
-pub(super) fn escape(text: &str, out: &mut String) {
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            other => out.push(other),
         }
     }
 }

@@ -10,9 +10,9 @@ use sea_orm::FromQueryResult;
 pub(super) use self::decide::InLedger;
 pub(super) use self::sorting::in_ledger;
 
+use super::fair_queue::{self, Due, Turn};
 use super::ledger::Deferred;
 use super::states::{BatchState, DeliveryState, Reason};
-use super::turns::{self, Due, Turn};
 use crate::types::reader_list::unpacked;
 use crate::{
     app::App,
@@ -95,9 +95,9 @@ struct Leased {
 
 /// Leases the next due batch of the issue whose turn it is.
 pub(in crate::mailer) async fn lease(app: &App) -> Result<Option<Holding>, DbErr> {
-    turns::look(app).await?;
+    fair_queue::look(app).await?;
     let now = app.clock.now();
-    for due in app.mailer.turns.order(app) {
+    for due in app.mailer.fair_queue.order(app) {
         if let Some(holding) = take(app, &due, now).await? {
             return Ok(Some(holding));
         }
@@ -202,7 +202,7 @@ async fn read(
         settled: Vec::new(),
         deferred: Vec::new(),
         provider: due.provider.clone(),
-        _turn: app.mailer.turns.begin(due.issue),
+        _turn: app.mailer.fair_queue.begin(due.issue),
         held,
     };
     holding

@@ -48,6 +48,7 @@ mod bounces;
 mod cancel;
 mod control;
 mod deferred;
+mod fair_queue;
 mod lease;
 mod ledger;
 mod orders;
@@ -61,7 +62,6 @@ mod rest;
 mod run;
 mod settle;
 mod states;
-mod turns;
 mod waiting;
 mod watch;
 
@@ -87,11 +87,11 @@ pub use states::{BatchState, DeliveryState, MailingState, Reason};
 pub use watch::{Pace, Snapshot, watch};
 
 pub(super) use bounces::{Bounced, REPORTED};
+pub(super) use fair_queue::{FairQueue, look};
 pub(super) use lease::lease;
 pub(super) use ledger::{Ledger, start as start_ledger};
 pub(super) use refusals::Refusals;
 pub(super) use run::{Ended, run};
-pub(super) use turns::{Turns, look};
 pub(super) use watch::Watches;
 
 use crate::{app::App, db::Unfinished};

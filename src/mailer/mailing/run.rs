@@ -216,7 +216,7 @@ impl Lane<'_> {
         }
         if now >= self.looked + LOOK {
             self.looked = now;
-            if now >= self.began + KEEP && app.mailer.turns.should_yield(holding.issue) {
+            if now >= self.began + KEEP && app.mailer.fair_queue.should_yield(holding.issue) {
                 return Err(Stop::Release);
             }
         }

@@ -300,6 +300,8 @@ fn date(now: UnixMillis) -> String {
         .to_string()
 }
 
+/// Escapes a recipient's value for HTML. Apostrophes too, unlike on pages: an operator's template may have the value in
+/// an attribute between them.
 fn escape(value: &str) -> String {
     let mut out = String::with_capacity(value.len() + 8);
     for c in value.chars() {

@@ -51,7 +51,7 @@ pub async fn show(
     let (rows, total) = page(&app.db, &wanted, now).await?;
     let bursts = trust::waiting(&app.db).await?;
     let filtered = !wanted.text.is_empty() || wanted.state.is_some();
-    let first = wanted.page * PAGE;
+    let first = (wanted.page - 1) * PAGE;
     let last = first + rows.len() as i64;
     let turned = |page: i64| asked.address(&[("page", page.to_string())]);
     let states: Vec<Value> = STATES
@@ -60,7 +60,7 @@ pub async fn show(
         .collect();
     let context = json!({
         "frame": editor.frame_saying((asked.done == "deleted").then_some("The draft is deleted.")),
-        "any": filtered || total > 0 || wanted.page > 0,
+        "any": filtered || total > 0 || wanted.page > 1,
         "filtered": filtered,
         "filter": { "q": wanted.text, "sort": asked.sort },
         "states": states,
@@ -68,7 +68,7 @@ pub async fn show(
         "rows": rows.iter().map(|row| listed(row, &bursts, now)).collect::<Vec<_>>(),
         "shown": shown::counted(total, if filtered { "poll matches" } else { "poll" }, if filtered { "polls match" } else { "polls" }),
         "range": (total > PAGE).then(|| format!("{} to {} of {}", shown::count(first + 1), shown::count(last), shown::count(total))),
-        "previous": (wanted.page > 0).then(|| turned(wanted.page - 1)),
+        "previous": (wanted.page > 1).then(|| turned(wanted.page - 1)),
         "next": (last < total).then(|| turned(wanted.page + 1)),
     });
     app.pages.render("polls/admin_list", &context)
@@ -118,7 +118,7 @@ impl Asked {
                 .map(|(_, _, only)| *only),
             descending: descending || order.is_none(),
             order: order.unwrap_or_default(),
-            page: self.page.parse().unwrap_or(0).clamp(0, 1_000_000),
+            page: self.page.parse().unwrap_or(1).clamp(1, 1_000_000),
         }
     }
 

@@ -20,7 +20,7 @@ pub struct Wanted {
     pub state: Option<Only>,
     pub order: Order,
     pub descending: bool,
-    /// From 0.
+    /// From 1.
     pub page: i64,
 }
 
@@ -102,7 +102,7 @@ pub async fn page(db: &Db, wanted: &Wanted, now: UnixMillis) -> Result<(Vec<Row>
          FROM poll WHERE {condition}) AS listed ORDER BY {order} {direction}, id DESC LIMIT {PAGE} OFFSET {}",
         sum(""),
         sum(&format!(" AND tier >= {}", Tier::Subscriber.code())),
-        wanted.page.saturating_mul(PAGE),
+        (wanted.page - 1) * PAGE,
     );
     Ok((find_all(db.read(), sql, values).await?, total.unwrap_or(0)))
 }

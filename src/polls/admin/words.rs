@@ -141,8 +141,9 @@ async fn page(
 ) -> Result<Response, Problem> {
     let tab = TABS.iter().find(|(name, ..)| *name == asked.show);
     let (name, ruling, _, empty) = *tab.unwrap_or(&TABS[0]);
-    let at = asked.page.parse::<i64>().unwrap_or(0).clamp(0, 1_000_000);
+    let at = asked.page.parse::<i64>().unwrap_or(1).clamp(1, 1_000_000);
     let words = words::list(&app.db, poll.id, ruling, at).await?;
+    let first = (at - 1) * PAGE + 1;
     let numbers = words::numbers(&app.db, poll.id).await?;
     let total = numbers[match ruling {
         Ruling::Waiting => 0,
@@ -172,9 +173,9 @@ async fn page(
         "most": MAX_WORDS_CHARS,
         "can_show": ruling != Ruling::Shown, "can_rename": ruling == Ruling::Shown,
         "can_hide": ruling != Ruling::Hidden, "can_wait": ruling != Ruling::Waiting,
-        "range": (total > PAGE).then(|| format!("{} to {} of {}", at * PAGE + 1, at * PAGE + words.len() as i64, shown::count(total))),
-        "previous": (at > 0).then(|| format!("{here}?show={name}&page={}", at - 1)),
-        "next": ((at + 1) * PAGE < total).then(|| format!("{here}?show={name}&page={}", at + 1)),
+        "range": (total > PAGE).then(|| format!("{first} to {} of {}", first - 1 + words.len() as i64, shown::count(total))),
+        "previous": (at > 1).then(|| format!("{here}?show={name}&page={}", at - 1)),
+        "next": (at * PAGE < total).then(|| format!("{here}?show={name}&page={}", at + 1)),
     });
     let page = app.pages.render("polls/admin_words", &context)?;
     let status = if error.is_some() {

@@ -9,11 +9,12 @@ use http::{HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use super::height::height;
-use super::paste::{escaped, iframe};
+use super::paste::iframe;
 use crate::app::App;
 use crate::polls::asking::public_poll;
 use crate::polls::definition::is_slug;
 use crate::web::Problem;
+use crate::web::text::escaped;
 
 /// The request of an oEmbed consumer.
 #[derive(Debug, Deserialize)]

@@ -9,6 +9,7 @@ use crate::polls::form::{FormView, offer};
 use crate::polls::model::Poll;
 use crate::polls::voter::mark_number;
 use crate::web::Problem;
+use crate::web::text::escaped;
 
 /// The text under the button of an embedded form. It reserves the space for the note that comes with the result.
 pub const SMALL_PRINT: &str = "No account needed. You can change your answer while the poll is open. \
@@ -178,14 +179,6 @@ pub fn iframe(origin: &str, poll: &Poll, width: &str, height: u32) -> String {
         poll.slug,
         escaped(poll.headline())
     )
-}
-
-/// Escapes text for HTML and XML, in elements and in attributes.
-pub fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }
 
 #[cfg(test)]

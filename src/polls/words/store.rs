@@ -45,7 +45,7 @@ impl Ruling {
 /// Words on one page.
 pub const PAGE: i64 = 50;
 
-/// The words of a poll with this ruling, most frequent first; `page` counts from 0.
+/// The words of a poll with this ruling, most frequent first; `page` counts from 1.
 pub async fn list(db: &Db, poll: PollId, ruling: Ruling, page: i64) -> Result<Vec<Wording>, DbErr> {
     let sql = "SELECT w.option_id, w.words_key, MIN(w.written) AS written, CAST(SUM(w.n) AS BIGINT) AS n, \
                COALESCE(MAX(r.shown), '') AS shown FROM words_tally w LEFT JOIN words_ruling r \
@@ -56,7 +56,7 @@ pub async fn list(db: &Db, poll: PollId, ruling: Ruling, page: i64) -> Result<Ve
         poll.into(),
         ruling.code().into(),
         PAGE.into(),
-        (page * PAGE).into(),
+        ((page - 1) * PAGE).into(),
         Ruling::Waiting.code().into(),
     ];
     find_all(db.read(), sql, values).await

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::Problem;
 use crate::web::RawForm;
+use crate::web::text::capital;
 
 /// The fields of a form, as the error page shows them.
 #[derive(Clone, Debug, Serialize)]
@@ -44,14 +45,8 @@ impl Problem {
 }
 
 fn field(name: &str, text: &str) -> Field {
-    let words = name.replace(['.', '_', '-'], " ");
-    let mut letters = words.chars();
-    let label = match letters.next() {
-        Some(first) => first.to_uppercase().chain(letters).collect(),
-        None => words,
-    };
     Field {
-        label,
+        label: capital(&name.replace(['.', '_', '-'], " ")),
         text: text.to_owned(),
         rows: text.lines().count().clamp(1, MOST_ROWS),
     }

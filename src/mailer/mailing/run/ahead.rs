@@ -36,7 +36,7 @@ impl Mail<'_> {
     /// The competition for its provider at this moment.
     pub(super) fn crowd(&self, lane: &Lane<'_>) -> Crowd {
         let app = lane.app;
-        app.mailer.turns.crowd(app, self.work.group.name())
+        app.mailer.fair_queue.crowd(app, self.work.group.name())
     }
 
     pub(super) fn kind(&self) -> Kind {
@@ -87,7 +87,7 @@ impl<'w> Recipients<'w> {
             lane.at = At::BeforeIntent(work.reader);
             let group = &work.group;
             let own = group.name() == holding.provider;
-            let crowd = lane.app.mailer.turns.crowd(lane.app, group.name());
+            let crowd = lane.app.mailer.fair_queue.crowd(lane.app, group.name());
             if now_sending.is_some() && group.holds_up(crowd) {
                 // The provider pauses after each mail for as long as that mail took, so wait for its outcome.
                 return Ok(None);

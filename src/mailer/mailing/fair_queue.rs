@@ -1,8 +1,8 @@
 //! Fair scheduling: issues share the lanes, and no batch is taken for a provider without room.
 //!
 //! The issue with the fewest lanes of this process goes first; issues with equally many take turns. A lane that has
-//! worked on a batch for a while gives the rest back if another issue has fewer lanes ([`Turns::should_yield`]), so
-//! that a slow issue does not keep the lanes it got when it was alone.
+//! worked on a batch for a while gives the rest back if another issue has fewer lanes
+//! ([`FairQueue::should_yield`]), so that a slow issue does not keep the lanes it got when it was alone.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +20,7 @@ use crate::{
 
 /// The lanes of each issue, and the batches that are due.
 #[derive(Debug, Default)]
-pub(in crate::mailer) struct Turns(Mutex<State>);
+pub(in crate::mailer) struct FairQueue(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -45,13 +45,13 @@ pub(super) struct Due {
 /// A guard that counts a lane for this issue until it is dropped.
 #[derive(Debug)]
 pub(in crate::mailer) struct Turn {
-    turns: Arc<Turns>,
+    queue: Arc<FairQueue>,
     issue: i64,
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let mut state = self.turns.lock();
+        let mut state = self.queue.lock();
         if let Some(lanes) = state.lanes.get_mut(&self.issue) {
             *lanes -= 1;
             if *lanes == 0 {
@@ -100,11 +100,11 @@ pub(in crate::mailer) async fn look(app: &App) -> Result<(), DbErr> {
             late: row.late,
         });
     }
-    app.mailer.turns.lock().due = due;
+    app.mailer.fair_queue.lock().due = due;
     Ok(())
 }
 
-impl Turns {
+impl FairQueue {
     /// The batches that are due and may be taken, best first.
     pub(super) fn order(&self, app: &App) -> Vec<Due> {
         let now = Instant::now();
@@ -134,7 +134,7 @@ impl Turns {
         state.last = issue.0;
         *state.lanes.entry(issue.0).or_default() += 1;
         Turn {
-            turns: Arc::clone(self),
+            queue: Arc::clone(self),
             issue: issue.0,
         }
     }
@@ -174,22 +174,22 @@ mod tests {
 
     #[test]
     fn an_issue_with_more_lanes_than_another_gives_some_back() {
-        let turns = Arc::new(Turns::default());
+        let queue = Arc::new(FairQueue::default());
         let (large, small) = (IssueId(1), IssueId(2));
-        let held: Vec<_> = (0..3).map(|_| turns.begin(large)).collect();
-        assert!(!turns.should_yield(large), "nobody else is there");
-        turns.lock().due = vec![Due {
+        let held: Vec<_> = (0..3).map(|_| queue.begin(large)).collect();
+        assert!(!queue.should_yield(large), "nobody else is there");
+        queue.lock().due = vec![Due {
             issue: small,
             provider: String::new(),
             quick: true,
             late: false,
         }];
-        assert!(turns.should_yield(large));
-        let _one = turns.begin(small);
-        assert!(turns.should_yield(large), "three to one");
-        let _two = turns.begin(small);
-        assert!(!turns.should_yield(large), "three to two of five");
+        assert!(queue.should_yield(large));
+        let _one = queue.begin(small);
+        assert!(queue.should_yield(large), "three to one");
+        let _two = queue.begin(small);
+        assert!(!queue.should_yield(large), "three to two of five");
         drop(held);
-        assert_eq!(turns.lock().lanes.len(), 1);
+        assert_eq!(queue.lock().lanes.len(), 1);
     }
 }
