@@ -45,6 +45,7 @@ mod status;
 mod stop;
 pub mod templates;
 pub mod transport;
+mod tries;
 mod urgent;
 pub mod verp;
 

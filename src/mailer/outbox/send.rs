@@ -15,7 +15,7 @@ use crate::{
     config::InDoubt,
     db::DbErr,
     mailer::{
-        fate::Fate,
+        fate::{Fate, Words},
         mailing::Reason,
         patience::{FAULT, Which},
         relays::Kind,
@@ -24,6 +24,7 @@ use crate::{
         smtp::Outcome,
         stop,
         transport::{Line, Way},
+        tries::Tries,
     },
 };
 
@@ -134,16 +135,14 @@ async fn deal(app: &App, line: &mut Line, mail: &Taken) -> Result<bool, DbErr> {
         }
         return Ok(true);
     }
-    let (mut lost, mut rested, mut taken_back) = (false, String::new(), false);
-    // The relays that refuse it because of us, and the reply of the last of them.
-    let (mut refused_by, mut refused) = (Vec::new(), None);
+    let (mut tries, mut taken_back) = (Tries::default(), false);
     let fate = loop {
         let key = mail.id.0.unsigned_abs();
         let way = line
-            .choose(key, Kind::Single, &refused_by, || false)
+            .choose(key, Kind::Single, &tries.refused_by, || false)
             .await?;
         let Some(way) = way else {
-            if let Some(fate) = refused.take() {
+            if let Some(fate) = tries.refusal() {
                 break fate;
             }
             // No attempt is spent, unless the relays keep sending this mail away.
@@ -153,7 +152,8 @@ async fn deal(app: &App, line: &mut Line, mail: &Taken) -> Result<bool, DbErr> {
                 let pause = pause(Waiting::Single, attempt, &app.random);
                 next = (app.clock.now() + pause, attempt);
             }
-            store::put_back(app, mail, next.0, next.1, &rested).await?;
+            let words = tries.rested.as_ref().map(Words::told).unwrap_or_default();
+            store::put_back(app, mail, next.0, next.1, &words).await?;
             return Ok(false);
         };
         let fate = match send(app, line, way, mail, &mut taken_back).await {
@@ -167,20 +167,8 @@ async fn deal(app: &App, line: &mut Line, mail: &Taken) -> Result<bool, DbErr> {
                 return Err(error);
             }
         };
-        line.note(way, &fate);
-        match fate {
-            // Most likely an old connection had been closed: retry once over a new one.
-            Fate::Lost(_) if !lost => lost = true,
-            // Another relay may be free.
-            Fate::RelayRests(words) | Fate::LoginRefused(words) => rested = words.told(),
-            fate @ (Fate::Never(Reason::Ours, _) | Fate::TooLarge(_)) => {
-                refused_by.push(way.relay);
-                if !line.has_others(&refused_by) {
-                    break fate;
-                }
-                refused = Some(fate);
-            }
-            fate => break fate,
+        if let Some(fate) = tries.end(line, way, fate) {
+            break fate;
         }
     };
     settle(app, mail, fate).await?;

@@ -19,6 +19,7 @@ use crate::{
         smtp::Outcome,
         stop,
         transport::{Line, Way},
+        tries::Tries,
     },
 };
 
@@ -33,10 +34,7 @@ struct Tried {
     end: Result<Fate, Stop>,
     /// The intent is on disk.
     intended: bool,
-    /// The relays that refuse it because of us.
-    refused_by: Vec<usize>,
-    /// The reply of the last relay that throttled us.
-    rested: Option<Words>,
+    tries: Tries,
 }
 
 impl Lane<'_> {
@@ -54,7 +52,7 @@ impl Lane<'_> {
         let (work, intended) = (mail.work, tried.intended);
         match tried.end {
             Err(stop @ (Stop::Release | Stop::Trouble)) if intended => {
-                self.left(holding, work, tried.rested);
+                self.left(holding, work, tried.tries.rested);
                 Err(stop)
             }
             Err(stop) => Err(stop),
@@ -65,7 +63,7 @@ impl Lane<'_> {
             Ok(fate @ (Fate::Never(Reason::Ours, _) | Fate::TooLarge(_))) => {
                 let refused = Refused {
                     fate,
-                    untried: line.has_others(&tried.refused_by),
+                    untried: line.has_others(&tried.tries.refused_by),
                     intended,
                 };
                 self.refused(line, holding, work, refused).await
@@ -83,9 +81,7 @@ impl Lane<'_> {
         mut chosen: Option<Way>,
         mut next: Option<&mut Mail<'_>>,
     ) -> Tried {
-        let (mut intended, mut lost, mut rested) = (false, false, None);
-        // The relays that refuse it because of us, and the fate that the worst of these refusals gives.
-        let (mut refused_by, mut refused) = (Vec::new(), None);
+        let (mut intended, mut tries) = (false, Tries::default());
         let end = loop {
             let early = chosen.take();
             let way = match early.filter(|way| line.is_connected(*way)) {
@@ -95,18 +91,24 @@ impl Lane<'_> {
                     line.forgo(early);
                     let clock = &self.app.clock;
                     let stale = || holding.is_stale(clock.now());
-                    line.choose(mail.key(), mail.kind(), &refused_by, stale)
+                    line.choose(mail.key(), mail.kind(), &tries.refused_by, stale)
                         .await
                 }
             };
             let way = match way {
                 Ok(Some(way)) => way,
-                Ok(None) if refused.is_some() && !self.is_over(holding) => {
-                    break refused.take().ok_or(Stop::Release);
+                Ok(None) => {
+                    let refusal = tries.refusal().filter(|_| !self.is_over(holding));
+                    break refusal.ok_or(Stop::Release);
                 }
-                Ok(None) => break Err(Stop::Release),
                 Err(error) => {
-                    tracing::error!(%error, "a relay's daily count could not be read");
+                    tracing::error!(
+                        lane = self.number,
+                        issue = holding.issue.0,
+                        batch = holding.batch.0,
+                        %error,
+                        "a relay's daily count could not be read; the lane leaves the batch"
+                    );
                     break Err(Stop::Trouble);
                 }
             };
@@ -120,31 +122,14 @@ impl Lane<'_> {
                     break Err(stop);
                 }
             };
-            line.note(way, &fate);
-            match fate {
-                // Most likely an old connection had been closed: retry once over a new one.
-                Fate::Lost(_) if !lost => lost = true,
-                // Another relay may be free.
-                Fate::RelayRests(words) | Fate::LoginRefused(words) => rested = Some(words),
-                // Another relay may not refuse us, or may accept larger mails.
-                fate @ (Fate::Never(Reason::Ours, _) | Fate::TooLarge(_)) => {
-                    refused_by.push(way.relay);
-                    let blamed = matches!(refused, Some(Fate::Never(..)));
-                    if !blamed || matches!(fate, Fate::Never(..)) {
-                        refused = Some(fate);
-                    }
-                    if !line.has_others(&refused_by) {
-                        break refused.take().ok_or(Stop::Release);
-                    }
-                }
-                fate => break Ok(fate),
+            if let Some(fate) = tries.end(line, way, fate) {
+                break Ok(fate);
             }
         };
         Tried {
             end,
             intended,
-            refused_by,
-            rested,
+            tries,
         }
     }
 
