@@ -14,6 +14,8 @@ mod pace;
 mod preview;
 mod progress;
 mod recipients;
+mod resend;
+mod settle;
 mod show;
 mod standing;
 mod steer;
@@ -112,11 +114,11 @@ pub fn routes() -> Router<App> {
         )
         .route(
             "/admin/issues/{id}/resend",
-            get(again::ask_resend).post(again::resend),
+            get(resend::ask_resend).post(resend::resend),
         )
         .route(
             "/admin/issues/{id}/settle",
-            get(again::ask_settle).post(again::settle),
+            get(settle::ask_settle).post(settle::settle),
         )
         .route("/admin/issues/{id}/live", get(progress::live))
         .route("/admin/issues/{id}/recipients", get(recipients::list))

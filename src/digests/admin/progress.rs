@@ -22,7 +22,7 @@ use super::super::model::{Issue, IssueState};
 use super::super::prepare::is_for_all;
 use super::pace::{self, Moment};
 use super::recipients::handed;
-use super::{again, answers, headline, obstacle, standing, views};
+use super::{again, answers, headline, obstacle, resend, standing, views};
 use crate::admin::{Editor, show};
 use crate::app::App;
 use crate::mailer;
@@ -100,7 +100,7 @@ pub(super) async fn show(
             "can_pause": state == MailingState::Sending,
             "can_resume": state == MailingState::Paused,
             "can_cancel": state == MailingState::Sending || state == MailingState::Paused,
-            "can_resend": goes_on && again::can_resend(app, issue.id, progress).await?,
+            "can_resend": goes_on && resend::can_resend(app, issue.id, progress).await?,
             "can_settle": progress.counts.unknown > 0,
             "ended": !live,
             "archive": (in_archive && progress.started.is_some())
@@ -218,7 +218,7 @@ fn parts(app: &App, snapshot: &Snapshot, zone: &Zone) -> Value {
     let progress = &snapshot.progress;
     let counts = &progress.counts;
     let trouble = counts.failed + counts.unknown;
-    let again = again::some(progress);
+    let again = resend::some(progress);
     let (state, _) = show::mailing(progress.state, trouble);
     let moment = Moment {
         progress,
