@@ -10,6 +10,11 @@
 //! Invariants: an unknown editor and a wrong password get the same response after the same work; attempts are
 //! limited by account and by network; closing an account signs it out at once; GET changes nothing; a form from
 //! another site or another session has no effect.
+//!
+//! - `sign_in`, `session`, `editor`: who sends a request. `invite`, `set_password`: how somebody becomes an editor.
+//!   `password`, `password_hash`: what a password may be, and how it is kept. `store`: the tables.
+//! - `mail_queue`, with `mail_queue_store` and `mail_relays`: what the mailer does now. `show`: numbers, times and
+//!   states in words.
 
 mod editor;
 mod invite;

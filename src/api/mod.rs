@@ -8,6 +8,8 @@
 //! - [`once_store`]: the same for many requests that share a commit, such as ballots.
 //! - [`openapi`]: the OpenAPI document, generated from the handlers; [`refusals`]: the error responses that all of
 //!   them share.
+//!
+//! Files: `tokens`, `json`, `write` with its table in `write_store`, `once_store`, `openapi`, `refusals`.
 
 mod json;
 pub mod once_store;

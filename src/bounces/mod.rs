@@ -22,7 +22,7 @@
 //! Too many addresses that do not exist, complaints, or refusals because of us pause the issue they are about, if it is
 //! still being sent.
 //!
-//! Reports are kept for 400 days ([`purge()`]).
+//! Reports are kept for 400 days ([`purge()`]); `store` has the queries about them.
 //!
 //! Promises: a repeated report changes nothing; no report is ever answered; no address in a log line.
 

@@ -2,6 +2,10 @@
 //!
 //! Exit codes: 0 success, 1 failure, 2 wrong usage (arguments or configuration); `canvass bounce` uses only 0
 //! and 75. The output of a command goes to standard output, messages about it to standard error.
+//!
+//! One file for each command: `serve`, `demo`, `migrate`, `check`, `admin`, `api_token`, `dkim`, `import`,
+//! `export`, `verify`, `backup` (with `restore`), `bounce`, `allow_again`. Beside them: `out` prints, `owner`
+//! refuses to write files as another user, `postgres_tools` runs `pg_dump`.
 
 mod admin;
 mod allow_again;

@@ -10,6 +10,17 @@
 //! - The preview shows what is sent: one function makes both.
 //! - No text is lost: a save names the revision that it is based on, and if two editors save, the second is shown
 //!   both versions. A text that cannot be saved at all is given back on the error page.
+//!
+//! Files:
+//! - `model`, `state`: an issue and its rules, and its state together with that of its mailing. Pure. `store`,
+//!   `list_store`: the table `issue`.
+//! - `content`: Markdown to what may be mailed; `bodies`: a cache of it. `prepare` collects what `edition`
+//!   compiles.
+//! - `write`, `send`, `fire`: saving drafts, handing over, and the tick for issues that are due. `test_mail`: to
+//!   the editor alone.
+//! - `audience`, `audience_store`: who gets an issue; `sample`, `segment`: issues for some of the readers.
+//! - `admin`, `desk`: the editors' pages, and the issues shown first; `api`: scripts; `archive`: past issues on the
+//!   web.
 
 mod admin;
 mod api;

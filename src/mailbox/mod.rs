@@ -10,7 +10,8 @@
 //!
 //! URLs contain the plain id: anybody who may open the mailbox may read all of it, so a sealed id would hide nothing.
 //!
-//! `letter` (parsing a mail) and `inert` (making its HTML harmless) are pure; `store` reads and empties the table.
+//! `letter` (parsing a mail) and `inert` (making its HTML harmless) are pure; `store` reads and empties the table;
+//! `http` shows it.
 
 mod http;
 mod inert;

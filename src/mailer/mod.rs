@@ -19,6 +19,15 @@
 //! The mailer knows no feature: its callers say what a mail contains and who gets it. It does know three tables of
 //! `subscriptions`: before each mail it reads who is subscribed, and if a relay says that an address does not exist, it
 //! ends the subscriptions and writes the suppression in the commit of that outcome.
+//!
+//! How a lane works:
+//! - `lanes`: its loop. `leases`, `held`: what it may work on. `urgent`: when single mails overtake. `editions`:
+//!   compiled issues, cached.
+//! - `tries`: when a mail goes through another relay. `fate`: what became of it; `retry`, `patience`: when again,
+//!   and how often. `breaker`, `pace`: when a relay is left alone.
+//! - `remember`, `stop`: outcomes while the database is away, and mails that are being sent during a stop.
+//!
+//! Beside it: `measure`: gauges; `nesting`: how deep HTML may be for the CSS inliner; `dns`: look-ups that check keys.
 
 mod breaker;
 pub mod dkim;

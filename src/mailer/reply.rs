@@ -4,6 +4,8 @@
 //! the reply code and the phase; see [`decide`].
 //! "5xx is the recipient's fault" is wrong for most real servers: only a code about the *address* may cost a reader the
 //! subscription.
+//!
+//! `words`: the tables of words; `missing`: those that say that an address does not exist.
 
 mod missing;
 mod words;

@@ -3,6 +3,8 @@
 //!
 //! A list of steps leads from a fresh installation to the first sent issue. Each step is done according to the
 //! database, not because somebody dismissed it; when all are done, the list disappears.
+//!
+//! `page` puts together `steps`, `issues` and the numbers of `store`; `counted`: the number of readers, cached.
 
 mod counted;
 mod issues;

@@ -8,6 +8,8 @@
 //!   that is the first valid minute after it, in an overlap the first of the two.
 //! - [`written`] formats an instant for editors, always with its zone and with UTC.
 //! - [`lateness`] decides what to do about a slot that was missed while no server was running.
+//!
+//! `zone` and `wall` define [`Zone`] and [`WallTime`].
 
 pub mod lateness;
 mod wall;

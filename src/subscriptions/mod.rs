@@ -16,6 +16,11 @@
 //!
 //! `request` → `confirm` → `preferences`, `leave` are the readers' use cases, `stop_reader` is the editors', and `data`
 //! handles the data kept about a reader; `http` and `api` are the handlers; [`import`] brings in lists.
+//!
+//! `model`: states and policies. Pure. `store`: the SQL. `mails`, `links`: what is mailed, and the tokens in it.
+//! `sign_in`: a browser whose reader is known. `stop`, `complaint`: mail that came back. `reader_name`: a name,
+//! validated. `purge`: deletes what is no longer needed. `admin`: the editors' pages; `export`: lists for other
+//! programs.
 
 mod admin;
 mod api;

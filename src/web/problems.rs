@@ -5,6 +5,8 @@
 //! rejections) are converted too.
 //!
 //! Unexpected errors are logged here, once, without any user input; the page does not show them.
+//!
+//! `readers`: page or JSON; `json`: the latter; `fields`: errors of single fields; `kept`: what was typed.
 
 mod fields;
 mod json;

@@ -1,4 +1,14 @@
 //! The editors' pages of issues: list, composer, confirmation before sending, progress.
+//!
+//! - `list`, `new`, `compose`, `preview`: finding, beginning, writing and seeing an issue. `show`: the page that
+//!   fits its state.
+//! - `outbound`: the last page before it goes out, and that of a scheduled one. `ask`: confirmations before
+//!   something is lost.
+//! - `progress`: the page of an issue that is being sent, with `headline`, `obstacle` and `pace` for its words, and
+//!   `answers` for its polls. `steer`: pause, resume, cancel.
+//! - `recipients`: who got it, with `attempts` and `standing` for the words. `resend`, `settle`: orders about those
+//!   that failed or are in doubt; `again`: what the two share.
+//! - `views`: what several of the pages show in the same way.
 
 mod again;
 mod answers;

@@ -1,4 +1,6 @@
 //! Issues for scripts: create, send, schedule, pause, resume, cancel, send again, settle, monitor.
+//!
+//! `status`: what scripts are told of an issue. `steer`: what they may do while it is being sent.
 
 mod status;
 mod steer;

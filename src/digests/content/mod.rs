@@ -8,6 +8,10 @@
 //!   after the bar. Both remain [`Piece`]s until an edition is compiled.
 //! - [`advice`] says what an editor should know before sending. It warns, and blocks only mails that would be
 //!   illegal or pointless.
+//!
+//! `markdown` cleans, `nesting` and `tokens` limit and read the HTML, `bare` and `links` see to its addresses,
+//! `pieces` to its placeholders; `plain`, `columns` and `wrap` make the text part, and `lead` the line beside the
+//! subject.
 
 pub mod advice;
 #[cfg(test)]

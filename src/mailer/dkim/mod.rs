@@ -1,6 +1,7 @@
 //! DKIM (RFC 6376): every mail leaves signed by the domain of its sender.
 //!
-//! - [`create`], [`import`], [`activate`], [`retire`], [`list`]: the keys, which are stored encrypted in the database;
+//! - `store` ([`create`], [`import`], [`activate`], [`retire`], [`list`]): the keys, which are stored encrypted in
+//!   the database;
 //! - [`record`]: the DNS record a domain has to publish, and checks of what it does publish;
 //! - `key`, `canonical`, `sign`: pure: a private key, the relaxed form of a message, the signatures;
 //! - `keyring`: the signing keys in memory, refreshed every few seconds, so that a new key is used without a restart.

@@ -9,6 +9,8 @@
 //! throttling reply halves the number of mails in flight and causes a pause; successes raise it by one per round. While
 //! other work waits, a provider whose mails take much longer than the quickest one's gets one lane for half of the
 //! time, so that a tarpit costs another issue a twentieth of ten lanes.
+//!
+//! `group`: one provider. `providers`: which one a domain belongs to, and its limits.
 
 mod group;
 mod providers;

@@ -3,6 +3,8 @@
 //! A lane's entry holds the outcomes it has not written yet, and the intent for its next mail. The holders of the
 //! batches are checked in the same transaction (with row locks on PostgreSQL): an entry under an old fence writes
 //! nothing. On PostgreSQL an ordinary group is one statement ([`at_once`]), on SQLite a few ([`apart`]).
+//!
+//! `taken_back`: intents that are withdrawn. `tally`: the counters, which change in the same commit.
 
 mod apart;
 mod at_once;

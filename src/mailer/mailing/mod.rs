@@ -41,6 +41,14 @@
 //! Promises: every write of a batch's holder is refused once another lane holds it (the fence); an intent is on disk
 //! before a final dot is sent; nothing is sent while the mailing is not in *sending*, checked in the intent's commit;
 //! a crash leaves at most one recipient per connection in doubt.
+//!
+//! Files, in the order of the flow:
+//! - `prepare`, `readers`: freezing the audience, in batches. `fair_queue`, `lease`: which batch is next, and what
+//!   is still to do in it. `run`: a lane works through it. `ledger`: writes intents and outcomes. `rest`: the
+//!   batches of what is left.
+//! - `bounces`, `refusals`: what pauses an issue by itself. `control`, `cancel`: pausing, cancelling, finishing.
+//! - `settle`, `allow_again`, `orders`: orders of editors and operators, and their record.
+//! - `states`, `progress`, `watch`, `deferred`, `waiting`, `recipients`, `attempts`, `preview`: what is shown.
 
 mod allow_again;
 mod attempts;

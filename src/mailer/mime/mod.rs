@@ -7,6 +7,9 @@
 //! Promises: CRLF everywhere; no bare CR, LF or NUL; no line over 998 octets (quoted-printable: 76); no header
 //! injection; multipart/alternative with the text first; `List-Unsubscribe` on one line, with the https link and, if a
 //! bounce domain is configured, a `mailto:` that is the mail's own return path.
+//!
+//! `draft`, `slots`, `choices`: what goes in. `edition`: compiles and fills in, with `header`, `quoted_printable`
+//! and `message_id`. `view`: a message as a mail program shows it.
 
 mod choices;
 mod draft;

@@ -9,6 +9,8 @@
 //! readers keep a keyed hash of the address ([`addressee()`]), for complaints.
 //!
 //! Promise: a mail is at the relay within a second of its commit, whatever else is queued. No request waits for it.
+//!
+//! `payload`: what waits. `state`, `store`: its row. `send`: how a lane sends it. `order`: editors' orders.
 
 mod addressee;
 mod order;

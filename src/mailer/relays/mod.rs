@@ -9,6 +9,8 @@
 //! of load, and a series of refusals because of us (a block list, a failed DMARC check). A relay that defers mail after
 //! mail is passed over while another accepts them. A relay whose TLS fails is never used without it. Limits of a
 //! recipient's provider do not count against the relay.
+//!
+//! `route`: one relay. `quota`: its daily limit.
 
 mod quota;
 mod route;

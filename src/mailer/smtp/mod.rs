@@ -9,6 +9,9 @@
 //! Promises: if TLS is configured, nothing is sent in clear text; every step has a time-out; a session that was
 //! interrupted, timed out or got an unreadable reply is never used again; only a loss after the final dot is *in
 //! doubt*.
+//!
+//! `url`, `relay`: where. `opening`, `channel`, `login`: the connection. `session`, `step`: the conversation.
+//! `envelope`, `framed`: what is sent. `refusal`: how it may end.
 
 mod channel;
 mod envelope;

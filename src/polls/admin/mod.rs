@@ -2,6 +2,12 @@
 //!
 //! A draft can be changed in every part. Once a poll has been opened, readers have seen its questions, so only its
 //! times and the visibility of its result can change.
+//!
+//! - `list`, with its SQL in `list_store`. `tabs`: the pages about one poll.
+//! - `form_page`, `form`, `questions`, `question_moves`, `moment`: the form. `write`, `delete`: what it does.
+//!   `pictures`, `sample`, `sample_form`: what belongs to a draft as well.
+//! - `result`, `turnout`, `compare`, `weigh`: the numbers. `words`, `bursts`, `removals`: decisions about answers.
+//!   `linked`, `export`, `embed`: taking something elsewhere.
 
 mod bursts;
 mod compare;

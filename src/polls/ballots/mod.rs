@@ -1,8 +1,8 @@
 //! The ballot box: the only way in for an answer, and the checks of what is in it.
 //!
 //! - `slip`: what goes in, and the outcome. Pure.
-//! - [`SPILL`]: the queues into the box; `commit`: many answers in one durable commit.
-//! - [`Stripe`]: one writer, which commits new voters in one round trip where it can.
+//! - `writers` ([`SPILL`]): the queues into the box; `commit`: many answers in one durable commit.
+//! - `at_once` ([`Stripe`]): one writer, which commits new voters in one round trip where it can.
 //! - `repeats`: repeated requests of scripts.
 //! - `rows`: ballots as rows, and what a commit must read first. `insert`: writes ballots, many in one statement.
 //! - `counts`: the counting tables, which change in the same commit, and the rules for what counts.
@@ -16,7 +16,7 @@
 //! - [`hand_over()`]: hands a browser's ballot over to its reader.
 //! - `links`: answers linked to the readers who agreed to it; `verify_links`: checks that they
 //!   say what the ballots say.
-//! - [`own_choice`]: what a voter's ballot says.
+//! - `own` ([`own_choice`]): what a voter's ballot says.
 //! - [`removal`]: ballots that editors set aside, with a reason that readers see. `others`: whether that would reveal
 //!   what a few voters said.
 //! - `ruled`: editors' rulings on readers' own words, in the log.

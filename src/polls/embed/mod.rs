@@ -8,6 +8,8 @@
 //! 3. An iframe ([`frame`]), written by hand or by a consumer of oEmbed ([`oembed`]).
 //!
 //! Promises: nothing is inline, nothing shifts, no third party is contacted. Measured in `tests/browser_embeds*.rs`.
+//!
+//! `data`: a poll for the module; `files`: what other sites load; `height`: how high the frame will be.
 
 mod data;
 mod files;

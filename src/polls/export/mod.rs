@@ -4,6 +4,9 @@
 //! find the answer of a reader who is known to have voted then, and the difference between two exports even more so.
 //! There are no columns for readers, voter keys, networks or exact times, and questions are combined only in tables
 //! whose small cells are always hidden.
+//!
+//! `document`: the data; `tiers`, `ranked`, `sampled`: parts of it. `dictionary`: what the fields mean. `lines`,
+//! `sheets`: CSV. `http`: the handlers.
 
 mod dictionary;
 mod document;

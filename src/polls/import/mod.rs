@@ -4,12 +4,12 @@
 //!   answers to polls it does not contain, is refused as a whole.
 //! - `dump` (using `tokens`) and `sheets` stream rows; `tables` keeps only what is needed of them. Addresses, names and
 //!   cookies of voters are never kept.
-//! - `wp_polls`, `yop`: what the rows of each system mean. `php` and `words` undo the encodings
-//!   in which they are stored.
+//! - `wp_polls`, `yop`: what the rows of each system mean. `php`, `words` and `latin1` undo the
+//!   encodings in which they are stored.
 //! - `carried`: a poll with its ballots, built from counts and a log that may disagree. Pure.
 //! - `zone`: the time zone of a site. Pure.
-//! - `run`: stores the polls through the ballot box, so that tally, ballots and chain agree. It is idempotent: another
-//!   run adds nothing twice and resumes where the last one stopped.
+//! - `run` (with `store`): stores the polls through the ballot box, so that tally, ballots and chain agree. It is
+//!   idempotent: another run adds nothing twice and resumes where the last one stopped.
 
 mod carried;
 mod dump;

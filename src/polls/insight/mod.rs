@@ -7,6 +7,8 @@
 //! only after enough new answers.
 //!
 //! `turnout`, `compare` and `weigh` are pure.
+//!
+//! `steps`, `store`: the counters. `kept_store`: counts that editors have seen.
 
 pub mod answers;
 pub mod compare;

@@ -3,6 +3,8 @@
 //! An upload is stripped to what makes up the picture, decoded within bounds, one at a time, and encoded again:
 //! everything else in the file (the place and owner of a camera, a script, another file) is gone. The name is a hash of
 //! the bytes, so a response may be cached for ever.
+//!
+//! `extras` and `redraw`: the stripping and the encoding. `store`, `http`: keeping and serving.
 
 mod extras;
 pub mod http;

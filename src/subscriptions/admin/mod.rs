@@ -3,6 +3,8 @@
 //!
 //! The list uses keyset pagination, not offsets, so that the thousandth page costs as much as the first. Without a
 //! search it shows the newest readers first; a search matches the prefix of the address and sorts by it.
+//!
+//! `list`, with its SQL in `list_store`; `reader`: one of them.
 
 mod list;
 mod list_store;

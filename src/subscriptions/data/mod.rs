@@ -4,6 +4,8 @@
 //! which is valid for a day. Promises: the export holds everything that can be found by the reader's id or address;
 //! after the erasure nothing of it is left but numbers, a row without a name that ledgers refer to, and a keyed hash
 //! that keeps the address from being mailed again.
+//!
+//! `gather`: finds the data. `erase`: removes it.
 
 mod erase;
 mod gather;

@@ -1,4 +1,6 @@
 //! The readers' pages: each has one task and one button, and needs no script and no login.
+//!
+//! `subscribe`, `confirm`, `manage`, `unsubscribe`, `data`, `not_me`: one file for each page, named as in its URL.
 
 mod confirm;
 mod data;

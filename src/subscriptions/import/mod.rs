@@ -3,7 +3,7 @@
 //! - [`rows`]: the columns `email`, `name`, `time_zone`, `confirmed_at`, and what each may hold.
 //! - `columns`, `gone`: readers who must not be mailed any more, according to other systems' exports.
 //! - `records`: bytes to CSV records; a broken row costs only itself.
-//! - `run`: file → batches of 1,000 → one transaction each; progress and report.
+//! - `run`: file → batches of 1,000 → one transaction each, with `progress` and `report`.
 //! - `store`: a batch as a handful of set-based statements.
 //!
 //! Promises: a million rows in bounded memory; every bad row is reported with its line and reason; no good row is lost
