@@ -39,23 +39,7 @@ pub async fn show(
     let now = app.clock.now();
     let zone = Zone::parse(&poll.time_zone).unwrap_or_else(|_| Zone::utc());
     let at = phase(poll.state, poll.opens_at, poll.closes_at, now);
-    let notice = match query.done.as_str() {
-        "created" => Some("The draft is saved. Nobody sees it until you open it.".to_owned()),
-        "saved" => Some("Saved.".to_owned()),
-        "published" => match at {
-            Phase::NotYetOpen { opens_at } => Some(format!(
-                "Readers can answer from {}.",
-                written::short(opens_at.timestamp(), &zone)
-            )),
-            Phase::Open { .. } => Some("The poll is open. Readers can answer now.".to_owned()),
-            _ => None,
-        },
-        "closed" => Some("The poll is closed. Nobody can answer any more.".to_owned()),
-        "reopened" if matches!(at, Phase::Open { .. }) => {
-            Some("The poll accepts answers again.".to_owned())
-        }
-        _ => None,
-    };
+    let notice = notice(&query.done, at, &zone);
     let (state, badge) = badge(at);
     let url = format!("{}/p/{}", app.config.origin(), poll.slug);
     let facts = facts(&app, &poll).await?;
@@ -107,6 +91,24 @@ pub async fn show(
         "facts": facts,
     });
     app.pages.render("polls/admin_result", &page)
+}
+
+/// What was just done, where the poll's phase still agrees.
+fn notice(done: &str, at: Phase, zone: &Zone) -> Option<String> {
+    match (done, at) {
+        ("created", _) => Some("The draft is saved. Nobody sees it until you open it.".to_owned()),
+        ("saved", _) => Some("Saved.".to_owned()),
+        ("published", Phase::NotYetOpen { opens_at }) => Some(format!(
+            "Readers can answer from {}.",
+            written::short(opens_at.timestamp(), zone)
+        )),
+        ("published", Phase::Open { .. }) => {
+            Some("The poll is open. Readers can answer now.".to_owned())
+        }
+        ("closed", _) => Some("The poll is closed. Nobody can answer any more.".to_owned()),
+        ("reopened", Phase::Open { .. }) => Some("The poll accepts answers again.".to_owned()),
+        _ => None,
+    }
 }
 
 /// Who answered, and what the numbers mean.

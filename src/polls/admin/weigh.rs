@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::tabs::{Tab, page, per_cent, poll_of};
 use crate::admin::{Editor, show as shown};
 use crate::app::App;
-use crate::polls::insight::weigh::{Known, NotWeighed, Weights, margins, refused, weigh};
+use crate::polls::insight::weigh::{Known, NotWeighed, Share, Weights, margins, refused, weigh};
 use crate::polls::model::{Poll, Question};
 use crate::polls::results::note::date_time;
 use crate::polls::results::{totals, zone};
@@ -59,36 +59,14 @@ pub async fn show(
     if let Some(Err(refusal)) = &found.raked {
         let asked = known.iter().map(|known| known.question);
         let rarest = counted.rarest(asked.chain([question]));
-        page["refused"] = match (refusal, rarest) {
-            (NotWeighed::SmallCells, Some((label, n))) => format!(
-                "{} The rarest answer is “{label}”, chosen by {}.",
-                refused(*refusal, &known),
-                shown::counted(n, "reader", "readers")
-            ),
-            _ => refused(*refusal, &known),
-        }
-        .into();
+        page["refused"] = why_not(*refusal, &known, rarest).into();
     }
     if let Some(Ok(weights)) = &found.raked {
         page["weights"] = cost(weights);
     }
-    let rows: Vec<Value> = found
-        .shares
-        .iter()
-        .map(|share| {
-            let weighted = share.weighted;
-            json!({
-                "label": share.label, "count": shown::count(share.k),
-                "plain": share.raw.map(per_cent).unwrap_or_default(),
-                "interval": share.interval.map(range).unwrap_or_default(),
-                "weighted": weighted.map(|w| per_cent(w.0)),
-                "weighted_interval": weighted.and_then(|w| w.1).map(range),
-            })
-        })
-        .collect();
     page["of"] = json!({ "text": question.text, "n": shown::count(found.n) });
     page["at"] = date_time(counted.at, &zone(&poll)).into();
-    page["rows"] = rows.into();
+    page["rows"] = found.shares.iter().map(row).collect();
     if poll.questions.len() > 1 {
         page["questions"] = poll
             .questions
@@ -105,6 +83,29 @@ pub async fn show(
         .unwrap_or_else(|| USUAL_CAP.to_string())
         .into();
     app.pages.render("polls/admin_weigh", &page)
+}
+
+/// Why nothing is weighted; if small cells are the reason, with the answer that is too rare.
+fn why_not(refusal: NotWeighed, known: &[Known<'_>], rarest: Option<(&str, i64)>) -> String {
+    let words = refused(refusal, known);
+    match (refusal, rarest) {
+        (NotWeighed::SmallCells, Some((label, n))) => format!(
+            "{words} The rarest answer is “{label}”, chosen by {}.",
+            shown::counted(n, "reader", "readers")
+        ),
+        _ => words,
+    }
+}
+
+fn row(share: &Share) -> Value {
+    let weighted = share.weighted;
+    json!({
+        "label": share.label, "count": shown::count(share.k),
+        "plain": share.raw.map(per_cent).unwrap_or_default(),
+        "interval": share.interval.map(range).unwrap_or_default(),
+        "weighted": weighted.map(|w| per_cent(w.0)),
+        "weighted_interval": weighted.and_then(|w| w.1).map(range),
+    })
 }
 
 fn form(poll: &Poll, question: &Question, asked: &Asked) -> Value {
