@@ -19,7 +19,9 @@ use super::commit::{self, Moved};
 use super::insert;
 use super::rows::{Last, Waiting};
 use super::slip::{Outcome, Slip};
-use crate::db::{Backend, Batch, Db, TURN, Turns, connection_lost, fetch_all, is_unwritable};
+use crate::db::{
+    Backend, Batch, Db, Sparing, TURN, Turns, connection_lost, fetch_all, is_unwritable,
+};
 use crate::polls::model::{Phase, Place, Poll};
 use crate::types::token::random_token;
 use crate::types::{Clock, PollId, Random, UnixMillis};
@@ -191,12 +193,15 @@ impl Stripe {
             head.seq.into(),
             head.hash.to_vec().into(),
         ];
+        let sparing = Sparing::new();
         loop {
             match fetch_all(self.db.read(), sql, values.clone()).await {
                 Ok(rows) => return !rows.is_empty(),
                 // Returning an error would claim that nothing was written.
                 Err(error) => {
-                    tracing::warn!(%error, "the outcome of a group of ballots cannot be read yet");
+                    if let Some(unsaid) = sparing.now() {
+                        tracing::warn!(poll = poll.0, %error, unsaid, "the outcome of a group of ballots cannot be read yet");
+                    }
                     tokio::time::sleep(AGAIN).await;
                 }
             }

@@ -13,7 +13,7 @@ use super::super::states::DeliveryState;
 use super::tally::changes;
 use super::{Answer, Entry};
 use crate::{
-    db::{self, Db, DbErr, TURN, Turns, WriteTxn},
+    db::{self, Db, DbErr, Sparing, TURN, Turns, WriteTxn},
     types::UnixMillis,
 };
 
@@ -132,12 +132,16 @@ async fn afterwards(db: &Db, entries: &[Entry]) -> Result<Vec<Answer>, DbErr> {
         of(|entry| entry.issue.0).into(),
         of(|entry| entry.intent.map_or(0, |intent| intent.reader.0)).into(),
     ];
+    let sparing = Sparing::new();
     loop {
         match db::fetch_all(db.read(), AFTERWARDS, values.clone()).await {
             Ok(rows) => return answers(entries, &rows),
             // Returning an error would mean that nothing was written.
             Err(error) => {
-                tracing::warn!(%error, "the outcome of a group of ledger entries cannot be read yet");
+                if let Some(unsaid) = sparing.now() {
+                    let batches: Vec<i64> = of(|entry| entry.batch.0);
+                    tracing::warn!(?batches, %error, unsaid, "the outcome of a group of ledger entries cannot be read yet");
+                }
                 tokio::time::sleep(AGAIN).await;
             }
         }
