@@ -17,7 +17,7 @@ use crate::support::smtp_server::{Act, At, SmtpServer};
 const TAB: char = '\u{e004}';
 const ENTER: char = '\u{e007}';
 
-async fn slow(readers: i64) -> (SmtpServer, TestApp, IssueId) {
+pub async fn slow(readers: i64) -> (SmtpServer, TestApp, IssueId) {
     let server = SmtpServer::start().await;
     server.say(At::Rcpt, "reader7@", "450 4.2.0 greylisted");
     server.say(At::Dot, "reader8@", "554 5.7.1 not from you");

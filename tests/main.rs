@@ -25,6 +25,7 @@ mod browser_embeds_budget;
 mod browser_embeds_results;
 mod browser_embeds_trouble;
 mod browser_every_page;
+mod browser_kept_current;
 mod browser_kinds;
 mod browser_live;
 mod browser_lost_answers;

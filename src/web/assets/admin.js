@@ -1,7 +1,8 @@
 // Loaded by every editors' page. The pages work without it; it adds some conveniences:
 //
 //   <section id="…" data-live="2000">   the part is re-fetched from this page's own address every 2,000 ms
-//                                       and replaced, while the page is visible and nobody works inside the part
+//                                       and replaced, while the page is visible and nobody works inside the part;
+//                                       if it is no longer on the page, or no longer live, the whole page is loaded again
 //   <span data-when-live hidden>        inside it, text that is shown only then
 //   <div tabindex="-1" data-done>       says what was just done, and gets the focus
 //   <div class="copy" data-copy>        gets a button that copies its textarea
@@ -25,26 +26,54 @@ function carryOver(from, to) {
   to.querySelectorAll(".table-wrap").forEach((wrap, n) => { wrap.scrollLeft = places[n] ?? 0; });
 }
 
+// Says at the top of a part that it is outdated. The part that replaces it has no such line.
+function sayOutdated(part, text, link) {
+  let line = part.querySelector(":scope > [data-outdated]");
+  if (!line) {
+    line = Object.assign(document.createElement("div"), { className: "notice is-wait" });
+    line.setAttribute("role", "status");
+    line.dataset.outdated = "";
+    part.prepend(line);
+  }
+  const words = Object.assign(document.createElement("p"), { textContent: text });
+  if (link) words.append(" ", Object.assign(document.createElement("a"), { href: location.href, textContent: link }));
+  line.replaceChildren(words);
+}
+
+const isSignIn = (answer) => answer.redirected && new URL(answer.url).pathname === "/admin/sign-in";
+
 function keepLive(id, pause) {
   let failures = 0;
+  let current = new Date();
   const again = () => setTimeout(tick, Math.min(pause * 2 ** failures, 60_000));
   async function tick() {
     const part = document.getElementById(id);
-    if (!part?.dataset.live) return;
     if (!seen() || isInUse(part)) return again();
     try {
       const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store" });
-      if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
+      if (isSignIn(answer)) {
+        sayOutdated(part, "You are signed out, so this is no longer updated.", "Sign in again");
+        failures += 1;
+        return again();
+      }
+      // What is gone is not found: the page then says so.
+      if (!answer.ok && answer.status !== 404) throw new Error(String(answer.status));
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const fresh = page.getElementById(id);
       // Checked again, because the response took some time.
-      if (fresh && !isInUse(part)) {
+      if (!isInUse(part)) {
+        // The page is another one by now, with scripts of its own: an issue that waited for its time goes out.
+        if (!fresh?.dataset.live) return location.reload();
         sayLive(fresh);
         carryOver(part, document.adoptNode(fresh));
+        current = new Date();
       }
       failures = 0;
     } catch {
       failures += 1;
+      const at = current.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+      // A single failure is usually over before anybody notices.
+      if (failures > 1) sayOutdated(part, `Not updated since ${at} by this computer’s clock, because the server does not respond. Trying again…`);
     }
     again();
   }

@@ -77,10 +77,23 @@ function show(now) {
   ]));
 }
 
+// What the page says about its connection; nothing while the numbers come.
+function link(...words) {
+  const place = part().querySelector('[data-f="link"]');
+  if (!place) return;
+  place.replaceChildren(...words);
+  place.hidden = words.length === 0;
+}
+
+const LOST = "Connection lost. Trying again…";
+
+class SignedOut extends Error {}
+
 // Re-fetches the part and restores the focus.
 async function renew() {
   const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store" });
-  if (!answer.ok || answer.redirected) throw new Error(String(answer.status));
+  if (answer.redirected) throw new SignedOut();
+  if (!answer.ok) throw new Error(String(answer.status));
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const fresh = page.getElementById("now");
   if (!fresh) throw new Error("another page");
@@ -93,6 +106,15 @@ function tell(text) {
   if (said && text) said.textContent = text;
 }
 
+// A stream that was refused does not say why, but the page does: the server stopped, or the editor is signed out.
+function listenAgain(pause) {
+  setTimeout(() => renew().then(listen).catch((error) => {
+    const signIn = Object.assign(document.createElement("a"), { href: location.href, textContent: "Sign in again" });
+    link(...(error instanceof SignedOut ? ["You are signed out, so the numbers are no longer updated. ", signIn] : [LOST]));
+    listenAgain(10_000);
+  }), pause);
+}
+
 function listen() {
   const box = part();
   if (!box?.dataset.progress) return;
@@ -100,14 +122,10 @@ function listen() {
   let state = box.querySelector('[data-f="state"]')?.textContent;
   let busy = false;
   let over = false;
-  const link = (text) => {
-    const place = part().querySelector('[data-f="link"]');
-    if (place) Object.assign(place, { textContent: text, hidden: !text });
-  };
   source.addEventListener("progress", async (event) => {
     const now = JSON.parse(event.data);
     show(now);
-    link("");
+    link();
     if (now.shape === part().dataset.shape || busy) return;
     busy = true;
     try {
@@ -124,12 +142,12 @@ function listen() {
   source.addEventListener("end", () => {
     over = true;
     source.close();
-    // A finished issue shows that; if the server stopped, reconnect.
-    setTimeout(() => renew().then(listen).catch(() => setTimeout(listen, 5_000)), 1_000);
+    // A finished issue shows that.
+    listenAgain(1_000);
   });
   source.addEventListener("error", () => {
-    link("Connection lost. Trying again…");
-    if (source.readyState === EventSource.CLOSED && !over) setTimeout(listen, 10_000);
+    link(LOST);
+    if (source.readyState === EventSource.CLOSED && !over) listenAgain(10_000);
   });
   addEventListener("pagehide", () => source.close(), { once: true });
 }
