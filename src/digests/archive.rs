@@ -1,18 +1,19 @@
 //! `GET /archive/{newsletter}[/{issue}]`: past issues on the web, if the newsletter publishes them.
 //!
 //! An issue is public from its first mail on, because its mails link to this page. The page is made from the frozen
-//! text; names are replaced by their fallback and polls by links to their pages. Mails to a sample or a segment are
-//! not published.
+//! text; names are replaced by their fallback, polls by links to their pages, and pictures of other sites by links to
+//! them. Mails to a sample or a segment are not published.
 
 use axum::Router;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::header::CACHE_CONTROL;
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY};
 use http::{HeaderValue, StatusCode};
 use serde_json::json;
+use url::Url;
 
-use super::content::{Body, Personal, Piece, Pieces};
+use super::content::{Body, Personal, Piece, Pieces, with_links_to_foreign_pictures};
 use super::store;
 use crate::app::App;
 use crate::newsletters::{self, Newsletter};
@@ -20,7 +21,7 @@ use crate::polls;
 use crate::scheduler::{Zone, written};
 use crate::types::UnixMillis;
 use crate::web::text::escaped;
-use crate::web::{Problem, RawForm};
+use crate::web::{Problem, RawForm, security};
 
 /// Issues on one page of the list.
 const PAGE: i64 = 30;
@@ -88,7 +89,7 @@ async fn show(
         super::model::IssueState::Handed(at) => at,
         _ => issue.updated,
     };
-    let page = app.pages.render(
+    let mut page = app.pages.render(
         "digests/archive_issue",
         &json!({
             "title": subject,
@@ -101,7 +102,31 @@ async fn show(
             "content": on_the_web(&app, &body).await?,
         }),
     )?;
+    let sites = app
+        .config
+        .http
+        .embed_origins
+        .iter()
+        .filter(|site| *site != "*");
+    let pictures = sites.fold("img-src 'self'".to_owned(), |from, site| {
+        format!("{from} {site}")
+    });
+    let policy = security::POLICY.replace("img-src 'self'", &pictures);
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        page.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    }
     Ok(public(page))
+}
+
+/// Whether readers' browsers may load a picture: it is ours, or on a site that may embed our polls, so that its readers
+/// are there already.
+fn may_load(app: &App, address: &str) -> bool {
+    let ours = app.config.origin();
+    let at = Url::parse(&ours).and_then(|ours| ours.join(address));
+    at.is_ok_and(|at| {
+        let site = at.origin().ascii_serialization();
+        site == ours || app.config.http.embed_origins.contains(&site)
+    })
 }
 
 /// The same response for an issue that never existed and for a mail to a sample or a segment. Some of the latter
@@ -140,6 +165,7 @@ async fn on_the_web(app: &App, body: &Body) -> Result<String, Problem> {
             }
         }
     }
+    let html = with_links_to_foreign_pictures(&html, |address| may_load(app, address));
     Ok(below_the_title(&html))
 }
 

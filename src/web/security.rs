@@ -13,7 +13,7 @@ use http::{HeaderName, HeaderValue, Response};
 
 /// The content security policy of ordinary pages.
 pub const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-     img-src 'self' https: data:; connect-src 'self'; frame-src 'self'; form-action 'self'; \
+     img-src 'self'; connect-src 'self'; frame-src 'self'; form-action 'self'; \
      base-uri 'none'; frame-ancestors 'none'";
 
 /// The headers that are added to every response.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use canvass::db;
 use canvass::newsletters::Newsletter;
 use canvass::subscriptions::unsubscribe_token;
 use canvass::types::varint::pack;
@@ -293,11 +294,19 @@ async fn asked_for_data(app: &TestApp, reader: &Reader) -> String {
     last_part(&app.mail_to(FIRST, 3).await.link("/data/"))
 }
 
-/// An issue that was sent to all subscribers.
+/// An issue that was sent to all subscribers, with a picture of ours and one of another site.
 async fn mailed(app: &TestApp, newsletter: &Newsletter) {
     subscribe(app, newsletter, SMALLEST).await;
     let issue = hand_over(app, newsletter, Duration::ZERO).await;
     until(app, issue, |now| now.finished.is_some()).await;
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    let body =
+        "![A ballot](/assets/icon.svg)\n\n![The harbour](https://pictures.example/harbour.png)";
+    let sql = "UPDATE issue SET body = $1 WHERE id = $2";
+    db::run(&*txn, sql, [body.into(), issue.0.into()])
+        .await
+        .unwrap();
+    txn.commit().await.unwrap();
 }
 
 /// An issue that is being written.

@@ -22,6 +22,7 @@ mod lead;
 mod links;
 mod markdown;
 mod nesting;
+mod pictures;
 mod pieces;
 mod plain;
 mod tokens;
@@ -29,6 +30,7 @@ mod wrap;
 
 pub use links::Link;
 pub use nesting::NESTING_MAX;
+pub use pictures::with_links_to_foreign_pictures;
 pub use pieces::{Personal, Piece, Pieces};
 
 /// The body of an issue, safe to mail, with its placeholders recognised.
