@@ -93,7 +93,8 @@ async fn only_as_many_are_sent_to_again_as_the_page_showed() {
         .submit(again.form("form[action$='/resend']"))
         .await
         .expect(200)
-        .says(&format!("{} readers are sent to again.", shown + 1));
+        .says(&format!("{} readers are sent to again.", shown + 1))
+        .says(&format!("ordered it again for {} readers", shown + 1));
 }
 
 #[tokio::test]

@@ -136,6 +136,9 @@ async fn many_viewers_share_one_look_and_the_server_can_stop() {
     let editor = signed_in(&app).await;
     let issue = hand_over(&app, &daily, Duration::from_secs(3_600)).await;
     until(&app, issue, |p| p.counts.audience == 5).await;
+    let page = editor.get(&format!("/admin/issues/{}", issue.0)).await;
+    let mail = page.expect(200).all("#facts-head ~ .actions .button-quiet");
+    assert_eq!(mail[0], "The mail", "it has not been sent");
     let mut streams = Vec::new();
     for _ in 0..40 {
         let mut stream = Stream::open(&app, &editor, issue.0).await;
@@ -222,7 +225,8 @@ async fn the_page_is_whole_without_a_script() {
     let page = editor.get(&path).await.expect(200);
     let page = page
         .says("Finished, with 1 reader in doubt.")
-        .says("398 handed over + 1 failed + 1 in doubt = 400 in all.");
+        .says("398 handed over + 1 failed + 1 in doubt = 400 in all.")
+        .says("The mail as it was sent");
     assert_eq!(page.all(".bar-head .muted"), ["99%"]);
     assert_eq!(page.all(".bar-key"), ["1 failed, 1 in doubt"]);
     let first = editor.get("/admin").await.expect(200);

@@ -66,7 +66,8 @@ impl State {
             Self::Draft => "Saved",
             Self::Scheduled => "Goes out",
             Self::Held => "Was due",
-            _ => "Went out",
+            // Whether any mail has gone out is what the other columns say.
+            _ => "Handed to the mailer",
         }
     }
 }
@@ -119,6 +120,13 @@ mod tests {
         // To an observer, freezing the audience is part of sending.
         assert_eq!(State::from(MailingState::Preparing), State::Sending);
         assert_eq!(State::of(&IssueState::Draft, None), State::Draft);
+    }
+
+    #[test]
+    fn an_issue_of_which_nothing_has_gone_out_does_not_say_that_it_did() {
+        for state in [State::Sending, State::Paused, State::Cancelled] {
+            assert_eq!(state.when(), "Handed to the mailer");
+        }
     }
 
     #[test]

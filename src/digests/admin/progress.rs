@@ -330,10 +330,10 @@ fn order_line(order: &Order, zone: &Zone) -> Value {
         OrderKind::Resume => "resumed it".to_owned(),
         OrderKind::Cancel => "cancelled it".to_owned(),
         OrderKind::Resend => format!(
-            "sent it again to {readers} that had failed: {}",
+            "ordered it again for {readers} that had failed: {}",
             order.detail
         ),
-        OrderKind::SettleResend => format!("sent it again to {readers} in doubt"),
+        OrderKind::SettleResend => format!("ordered it again for {readers} in doubt"),
         OrderKind::SettleAccept => format!("took {readers} in doubt as handed over"),
         OrderKind::PausedItself => format!("paused by itself: {}", order.detail),
     };
