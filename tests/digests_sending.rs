@@ -120,6 +120,8 @@ async fn the_undo_delay_takes_it_back() {
         .says("Goes out in 30 seconds");
     app.advance(Duration::from_secs(29));
     canvass::digests::tick(&app.app).await.unwrap();
+    let still = editor.get(waiting.url.path()).await.expect(200);
+    still.says("Goes out in 1 second to 3 readers");
     let back = editor
         .submit(waiting.form("form[action$='/unschedule']"))
         .await

@@ -46,7 +46,7 @@ async fn polls_what_cannot_be_counted_has_a_page_that_says_why() {
         .post("/p/trust", &[("option", "1"), ("option", "2")])
         .await
         .expect(422)
-        .says("Choose at most 1");
+        .says("Choose only one answer.");
     reader
         .post("/p/several", &[("option", "1")])
         .await

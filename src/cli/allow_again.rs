@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::out::tell;
 use super::{Failed, tool};
+use crate::admin::show;
 use crate::config::Config;
 use crate::mailer::mailing;
 use crate::types::{IssueId, UnixMillis};
@@ -35,10 +36,11 @@ pub(super) async fn run(config: Config, asked: &AllowAgain) -> Result<(), Failed
     );
     let app = tool(config).await?;
     let given = mailing::allow_again(&app, IssueId(asked.issue), from, until).await?;
+    let count = |n: u64, one, many| show::counted(i64::try_from(n).unwrap_or(i64::MAX), one, many);
     tell!(
-        "{} addresses may be mailed again, and {} subscriptions are active again.",
+        "Addresses that may be mailed again: {}. Active again: {}.",
         given.addresses,
-        given.subscriptions
+        count(given.subscriptions, "subscription", "subscriptions")
     );
     Ok(())
 }

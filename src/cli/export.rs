@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::out::tell;
 use super::{Failed, tool};
+use crate::admin::show;
 use crate::config::Config;
 use crate::subscriptions;
 
@@ -43,7 +44,8 @@ async fn readers(config: Config, asked: ExportReaders) -> Result<(), Failed> {
     let count =
         subscriptions::export_readers(&app.db, &asked.newsletter, asked.spreadsheet, out).await;
     let count = count.map_err(|e| Failed::Other(e.to_string()))?;
-    tell!("{count} readers.");
+    let count = i64::try_from(count).unwrap_or(i64::MAX);
+    tell!("{}.", show::counted(count, "reader", "readers"));
     Ok(())
 }
 

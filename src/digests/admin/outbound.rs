@@ -213,6 +213,7 @@ async fn last_page(
         .resolved
         .as_ref()
         .map(|(resolved, zone)| written::full(resolved.at, zone));
+    let delay = i64::try_from(app.config.mail.undo_seconds).unwrap_or(i64::MAX);
     let schedule_words = match &resolved {
         Some(when) => format!("Schedule for {when}"),
         None => "Check this time".to_owned(),
@@ -234,7 +235,7 @@ async fn last_page(
             "not_now": not_now,
             "sample": issue.sample.is_some(),
             "segment": segment::whom(app, issue).await?,
-            "undo": app.config.mail.undo_seconds,
+            "undo": (delay > 0).then(|| seconds(delay)),
             "audience": audience,
             "audience_count": show::count(audience),
             "audience_words": show::counted(audience, "reader", "readers"),
@@ -282,6 +283,10 @@ fn next_morning(now: UnixMillis, zone: &Zone) -> String {
     format!("{date}T07:00")
 }
 
+fn seconds(n: i64) -> String {
+    show::counted(n, "second", "seconds")
+}
+
 /// The page of a scheduled or held issue.
 pub(super) async fn waiting(
     app: &App,
@@ -301,7 +306,8 @@ pub(super) async fn waiting(
     );
     let audience = audience::of(app, issue).await?.readers;
     let soon = (held.is_none() && slot.local.is_none())
-        .then(|| slot.at.since(now).as_millis().div_ceil(1000).max(1));
+        .then(|| slot.at.since(now).as_millis().div_ceil(1000).max(1))
+        .and_then(|seconds| i64::try_from(seconds).ok());
     app.pages.render(
         "digests/waiting",
         &json!({
@@ -316,6 +322,7 @@ pub(super) async fn waiting(
             "badge": if held.is_some() { "is-wait" } else { "is-live" },
             "held": held,
             "soon": soon,
+            "soon_words": soon.map(seconds),
             "live": (soon.is_none() && held.is_none()).then_some(10_000),
             "refresh": soon.map(|seconds| seconds + 1),
             "when": written::full(slot.at.timestamp(), &zone),

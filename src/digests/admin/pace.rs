@@ -110,12 +110,11 @@ fn sending(pace: Option<Pace>, clock: UnixMillis, zone: &Zone) -> String {
     let Some(pace) = pace else {
         return "The pace is being measured.".to_owned();
     };
+    let mails = |n: f64| show::counted(n.round() as i64, "mail", "mails");
     let rate = if pace.per_second >= 10.0 {
-        let n = pace.per_second.round() as i64;
-        format!("{} mails a second", show::count(n))
+        format!("{} a second", mails(pace.per_second))
     } else {
-        let n = (pace.per_second * 60.0).round() as i64;
-        format!("{} mails a minute", show::count(n))
+        format!("{} a minute", mails(pace.per_second * 60.0))
     };
     match pace.left {
         None => format!("{rate}."),
@@ -242,6 +241,10 @@ mod tests {
             "20 mails a second; at this pace it is done in about 30 seconds, at 18 Nov 2026, 12:07 Europe/Vienna."
         );
         assert!(of(MailingState::Sending, Some((0.5, 1_200))).starts_with("30 mails a minute; "));
+        assert_eq!(
+            of(MailingState::Sending, Some((0.02, 0))),
+            "1 mail a minute."
+        );
         assert_eq!(
             of(MailingState::Sending, Some((12.0, 0))),
             "12 mails a second."

@@ -13,6 +13,7 @@ use super::super::model::{Issue, IssueState};
 use super::super::store;
 use super::status::Status;
 use super::{Optional, find};
+use crate::admin::show;
 use crate::api::refusals::{IdempotencyKey, NotFound, Refusals, WriteRefusals};
 use crate::api::{Begun, Caller, Json, Write, tokens};
 use crate::app::App;
@@ -290,7 +291,8 @@ fn as_expected(n: i64, expected: Option<i64>) -> Result<(), Problem> {
     match expected.filter(|expected| *expected != n) {
         None => Ok(()),
         Some(expected) => Err(Problem::conflict(format!(
-            "It would affect {n} recipients, not {expected}. Nothing was changed."
+            "It would affect {}, not {expected}. Nothing was changed.",
+            show::counted(n, "recipient", "recipients")
         ))),
     }
 }

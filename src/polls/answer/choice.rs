@@ -81,6 +81,7 @@ impl ChoiceError {
         match self {
             Self::Nothing { .. } => "Choose an answer.".to_owned(),
             Self::Unranked { .. } => "Give at least your first choice a rank.".to_owned(),
+            Self::TooMany { max: 1, .. } => "Choose only one answer.".to_owned(),
             Self::TooMany { max, .. } => format!("Choose at most {max} answers."),
             Self::TooFew { min, .. } => format!("Choose at least {min} answers."),
             Self::SameRank { rank, .. } => {

@@ -210,9 +210,10 @@ fn ranked_summary(question: &Question, counted: &Count, last: &Round) -> String 
             grouped(last.continuing())
         ),
         [first @ .., end] => format!(
-            "{after}, {} and {end} are tied, with {} ballots each.",
+            "{after}, {} and {end} are tied, with {} {} each.",
             first.join(", "),
-            grouped(most)
+            grouped(most),
+            if most == 1 { "ballot" } else { "ballots" }
         ),
         [] => String::new(),
     }
@@ -315,17 +316,17 @@ mod tests {
 
     #[test]
     fn equal_to_the_end_is_said_so() {
-        let poll = example::ranked(&["a", "b"], 1, 2);
-        let mut totals = Totals::default();
-        totals.rankings = vec![
-            ranking(&[101], Tier::Anonymous, 5),
-            ranking(&[102], Tier::Anonymous, 5),
-        ];
-        let (_, counted) = runoff(&poll.questions[0], &totals, Tier::Anonymous).expect("ranked");
-        assert_eq!(
-            summary(&poll.questions[0], &[], Some(&counted)).as_deref(),
-            Some("In the first round, a and b are tied, with 5 ballots each.")
-        );
+        let poll = example::ranked(&["a", "b", "c"], 1, 3);
+        let question = &poll.questions[0];
+        for (n, ballots) in [(5, "5 ballots"), (1, "1 ballot")] {
+            let mut totals = Totals::default();
+            totals.rankings = [101, 102, 103]
+                .map(|id| ranking(&[id], Tier::Anonymous, n))
+                .into();
+            let (_, counted) = runoff(question, &totals, Tier::Anonymous).expect("ranked");
+            let words = format!("In the first round, a, b and c are tied, with {ballots} each.");
+            assert_eq!(summary(question, &[], Some(&counted)), Some(words));
+        }
     }
 
     #[test]

@@ -129,6 +129,10 @@ pub fn for_editors(poll: &Poll, now: UnixMillis, days: u64) -> String {
         Some(_) => "Answers and addresses are linked only where a reader agreed to it",
         None => "Answers and addresses are not linked",
     };
+    let after = match days {
+        1 => "1 day".to_owned(),
+        _ => format!("{days} days"),
+    };
     match (poll.sealed_at, poll.seals_at(now, days)) {
         (Some(at), _) => format!(
             "The key was destroyed on {}: no answer can be linked to a reader, and the poll stays closed.{}",
@@ -140,9 +144,9 @@ pub fn for_editors(poll: &Poll, now: UnixMillis, days: u64) -> String {
             date(at.max(now), &zone)
         ),
         (None, None) if poll.closes_at.is_none() && poll.state != PollState::Draft => format!(
-            "{joined}. No closing time is set: the key is destroyed {days} days after an editor closes the poll, and not before."
+            "{joined}. No closing time is set: the key is destroyed {after} after an editor closes the poll, and not before."
         ),
-        (None, None) => format!("{joined}. The key is destroyed {days} days after the close."),
+        (None, None) => format!("{joined}. The key is destroyed {after} after the close."),
     }
 }
 
@@ -172,6 +176,10 @@ mod tests {
     fn a_poll_that_was_never_closed_is_never_sealed() {
         let mut poll = example::single(&["a", "b"]);
         assert_eq!(poll.seals_at(UnixMillis(i64::MAX), 7), None);
+        for (days, words) in [(7, "7 days after an editor"), (1, "1 day after an editor")] {
+            let told = for_editors(&poll, UnixMillis(0), days);
+            assert!(told.contains(words), "{told}");
+        }
         poll.state = crate::polls::PollState::Draft;
         poll.closes_at = Some(UnixMillis(1));
         assert_eq!(poll.seals_at(UnixMillis(i64::MAX), 7), None);

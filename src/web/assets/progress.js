@@ -161,7 +161,7 @@ function countDown() {
   const tick = () => {
     const left = Math.ceil((end - performance.now()) / 1_000);
     if (left <= 0) return setTimeout(() => location.reload(), 700);
-    if (place) place.textContent = String(left);
+    if (place) place.textContent = left === 1 ? "1 second" : `${left} seconds`;
     setTimeout(tick, 250);
   };
   tick();
