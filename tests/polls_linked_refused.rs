@@ -71,6 +71,22 @@ async fn polls_linked_programs_join_nothing() {
     assert_eq!(links(&app).await, []);
 }
 
+/// Assistive software can press a button without any event that a browser calls a person's.
+#[tokio::test]
+async fn polls_linked_a_tick_is_kept_for_the_second_press() {
+    let app = TestApp::start().await;
+    asked(&app).await;
+    let reader = app.reader();
+    let confirm = left(&app, &reader, true).await;
+    let mut form = confirm.the_form().tick("link", "1");
+    form.fields.push(("untouched".to_owned(), "1".to_owned()));
+    let again = reader.submit(form).await.expect(409);
+    assert!(is_ticked(&again));
+    let form = again.the_form().tick("person", "1");
+    reader.submit(form).await.expect(200);
+    assert_eq!(links(&app).await, one(2));
+}
+
 #[tokio::test]
 async fn polls_linked_another_sites_page_ticks_for_nobody() {
     let app = TestApp::start().await;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::polls_linked::{ADDRESS, WORDS, agree, asked, links, one, signed_in};
+use crate::polls_linked::{ADDRESS, WORDS, agree, asked, is_ticked, links, one, signed_in};
 use crate::support::app::TestApp;
 use crate::support::dump::Dump;
 use crate::support::page::Page;
@@ -45,10 +45,10 @@ async fn polls_linked_the_tick_of_a_subscriber_travels_in_the_mail() {
     // Viewing the page links nothing; neither does a program.
     let page = phone.get(page.url.as_str()).await.expect(200).says(WORDS);
     app.advance(SECOND);
-    let mut program = page.the_form();
+    let mut program = page.the_form().tick("link", "1");
     program.fields.push(("untouched".into(), "1".into()));
     let asked = phone.submit(program).await.expect(409);
-    asked.says("tick the box below");
+    assert!(is_ticked(&asked.says("tick the box below")));
     assert_eq!(links(&app).await, []);
     let done = phone.submit(page.the_form().tick("link", "1")).await;
     done.expect(200)

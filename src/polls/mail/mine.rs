@@ -43,6 +43,8 @@ struct MinePage<'a> {
     question: &'a str,
     /// The consent text that was agreed to beside the answer.
     linking: Option<&'a str>,
+    /// Whether it was agreed to on this page, too.
+    agreed: bool,
     answer: &'a str,
     action: String,
     /// The link by which the reader can answer directly.
@@ -64,7 +66,7 @@ pub async fn page(
 ) -> Result<Response, Problem> {
     let link = open(&app, &token).await?;
     match waiting(&app, &link, &left.answer).await? {
-        Some(found) => ask(&app, &link, &token, &left.answer, &found, None),
+        Some(found) => ask(&app, &link, &token, &left.answer, &found, false, None),
         None => nothing(&app, &link, &token, &headers).await,
     }
 }
@@ -91,10 +93,10 @@ pub async fn take(
     } else {
         Some(press::AGAIN)
     };
-    if let Some(again) = again {
-        return ask(&app, &link, &token, &answer, &found, Some(again));
-    }
     let agreed = form.one("link")?.is_some();
+    if again.is_some() {
+        return ask(&app, &link, &token, &answer, &found, agreed, again);
+    }
     let reader = link.reader();
     known::count_as_readers(&app, &answer, reader, agreed).await?;
     // Also after a second press: the page it leads to shows what counts now.
@@ -114,12 +116,14 @@ async fn waiting(app: &App, link: &Link, answer: &str) -> Result<Option<Waiting>
     Ok(found.filter(|found| found.poll == link.poll.id))
 }
 
+/// The page. `agreed`: the consent was ticked on it before.
 fn ask(
     app: &App,
     link: &Link,
     token: &str,
     answer: &str,
     found: &Waiting,
+    agreed: bool,
     again: Option<&'static str>,
 ) -> Result<Response, Problem> {
     let page = MinePage {
@@ -128,6 +132,7 @@ fn ask(
         accent_sheet: link.newsletter.as_ref().map(Newsletter::accent_sheet),
         question: &found.question,
         linking: found.linking.as_deref(),
+        agreed,
         answer,
         action: format!("/v/{token}/mine"),
         own: format!("/v/{token}"),

@@ -74,12 +74,12 @@ pub async fn submit(
     let link = form.one("link")?.is_some();
     if !press::is_by_a_person(&form)? {
         return match confirm::look(&app, &token).await? {
-            Link::Open(newsletter) => pressed_by_a_program(
-                &app,
-                "confirm",
-                &format!("Subscribe to {}", newsletter.name),
-                words_with(&app, &newsletter, &token, answer).await?,
-            ),
+            Link::Open(newsletter) => {
+                let title = format!("Subscribe to {}", newsletter.name);
+                let mut words = words_with(&app, &newsletter, &token, answer).await?;
+                words["agreed"] = link.into();
+                pressed_by_a_program(&app, "confirm", &title, words)
+            }
             Link::Expired(newsletter) => pressed_by_a_program(
                 &app,
                 "confirm_expired",
