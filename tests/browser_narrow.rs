@@ -1,12 +1,17 @@
 //! Long names and long words on a narrow page: nothing is cut off, nothing leaves its card, and the menu covers nothing.
 
+use std::time::Duration;
+
 use canvass::polls::Picture;
+use canvass::subscriptions::{manage_token, unsubscribe_token};
+use canvass::types::ReaderId;
 use serde_json::json;
 
+use crate::polls_words::{decide, party, write};
 use crate::support::app::TestApp;
 use crate::support::browser::{Browser, Look};
-use crate::support::editor::{EDITOR, PASSWORD, invited};
-use crate::support::issues::subscribe;
+use crate::support::editor::{EDITOR, PASSWORD, invited, signed_in};
+use crate::support::issues::{hand_over, subscribe, until};
 
 /// A script that finds texts wider than their containers.
 const CUT: &str = "return [...document.querySelectorAll('.table-wrap, .card, .stats')].flatMap(box => {
@@ -17,6 +22,12 @@ const CUT: &str = "return [...document.querySelectorAll('.table-wrap, .card, .st
         return !element.closest('.sr, thead') && range.getBoundingClientRect().right > edge + 0.5;
     }).map(element => element.textContent.slice(0, 60));
 });";
+
+/// A script that finds what is partly beyond the edge of a reader's page.
+const WIDE: &str = "return [...document.querySelectorAll('main *')]
+    .filter(e => e.checkVisibility() && !e.closest('.visually-hidden, .trap')
+        && e.getBoundingClientRect().right > document.documentElement.clientWidth)
+    .map(e => e.outerHTML.slice(0, 80));";
 
 /// Signs in through the set-up link, as an editor does the first time.
 async fn sign_in(app: &TestApp, browser: &Browser) {
@@ -90,11 +101,63 @@ async fn a_word_of_forty_letters_is_no_wider_than_the_page() {
         browser.goto(&app.url(page)).await;
         browser.assert_no_sideways_scroll().await;
         // Nothing is cut off inside the page, either.
-        let wide = "return [...document.querySelectorAll('main *')]
-            .filter(e => e.checkVisibility() && !e.closest('.visually-hidden, .trap')
-                && e.getBoundingClientRect().right > document.documentElement.clientWidth)
-            .map(e => e.outerHTML.slice(0, 80));";
-        assert_eq!(browser.run(wide).await, json!([]), "{page}");
+        assert_eq!(browser.run(WIDE).await, json!([]), "{page}");
+    }
+    browser.close().await;
+}
+
+/// Nor does the longest word of a name, a subject or a reader's answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn names_and_readers_words_are_no_wider_than_the_page() {
+    let long = "Verfassungsgerichtshofpräsidentschaftswahl".repeat(2);
+    let app = TestApp::start_with(|config| config.site.name = long.clone()).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 1).await;
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    until(&app, issue, |now| now.finished.is_some()).await;
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    for sql in [
+        "UPDATE newsletter SET name = $1, description = $1",
+        "UPDATE consent_text SET body = $1",
+        "UPDATE issue SET subject = $1",
+    ] {
+        canvass::db::run(&*txn, sql, [long.as_str().into()])
+            .await
+            .unwrap();
+    }
+    txn.commit().await.unwrap();
+    party(&app).await;
+    write(&app, &long).await;
+    let editor = signed_in(&app).await;
+    let page = editor.get("/admin/polls/party/words").await.expect(200);
+    decide(&editor, &page, &[long.as_str()], None, "show")
+        .await
+        .expect(200);
+    let keys = &app.app.keys;
+    let narrow = Look {
+        width: 320,
+        ..Look::default()
+    };
+    let Some(browser) = Browser::open(narrow).await else {
+        return;
+    };
+    for page in [
+        "/archive/daily".to_owned(),
+        "/archive/daily/trust--measured".to_owned(),
+        "/subscribe/daily".to_owned(),
+        format!("/manage/{}", manage_token(keys, ReaderId(1))),
+        format!(
+            "/unsubscribe/{}",
+            unsubscribe_token(keys, daily.id, ReaderId(1))
+        ),
+        "/p/party/results".to_owned(),
+    ] {
+        browser.goto(&app.url(&page)).await;
+        // At the top of every page, and at least once more.
+        let text = browser.text().await;
+        assert!(text.matches(long.as_str()).count() > 1, "{page}: {text}");
+        browser.assert_no_sideways_scroll().await;
+        assert_eq!(browser.run(WIDE).await, json!([]), "{page}");
     }
     browser.close().await;
 }
