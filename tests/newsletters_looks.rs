@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use canvass::newsletters::{self, Typed};
+use canvass::newsletters::{self, Colour, Typed};
 use canvass::types::Purpose;
 use canvass::types::varint::pack;
 
@@ -151,6 +151,19 @@ async fn an_accent_that_cannot_be_read_has_no_sheet() {
             .await
             .expect(404);
     }
+}
+
+/// Pages have tinted grounds, on which a colour that just reads on white does not.
+#[tokio::test]
+async fn a_pale_accent_is_darker_on_pages() {
+    let app = TestApp::start().await;
+    let sheet = app.reader().get("/accent/e11d1d.css").await.expect(200);
+    let light = sheet.body.split_once("--accent: ").unwrap().1;
+    let light = Colour::parse(&light[..7]).unwrap();
+    let tint = Colour::parse("#f5f4f0").unwrap();
+    assert!(light.contrast(tint) >= 4.5, "{}", sheet.body);
+    let pages = include_str!("../src/web/assets/reader.css");
+    assert!(pages.contains(&format!("--paper-tint: {tint};")));
 }
 
 /// On every page that shows it, so that it is read aloud and hyphenated in its own language.

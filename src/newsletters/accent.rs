@@ -19,7 +19,7 @@ pub async fn sheet(Path(name): Path<String>) -> Result<Response, Problem> {
         .and_then(|hex| Colour::parse(&format!("#{hex}")))
         .filter(|colour| colour.reads_on_white())
         .ok_or_else(Problem::not_found)?;
-    let dark = accent.lightened_to_read();
+    let (light, dark) = (accent.darkened_for_pages(), accent.lightened_to_read());
     let headers = [
         (
             CONTENT_TYPE,
@@ -30,6 +30,6 @@ pub async fn sheet(Path(name): Path<String>) -> Result<Response, Problem> {
             HeaderValue::from_static("public, max-age=31536000, immutable"),
         ),
     ];
-    let sheet = format!(":root {{ --accent: {accent}; --accent-dark: {dark}; }}\n");
+    let sheet = format!(":root {{ --accent: {light}; --accent-dark: {dark}; }}\n");
     Ok((headers, sheet).into_response())
 }

@@ -30,6 +30,13 @@ impl Colour {
         blue: 0x28,
     };
 
+    /// The darkest of the light grounds on which pages have links (`--paper-tint` in `web/assets/reader.css`).
+    const TINT: Self = Self {
+        red: 0xf5,
+        green: 0xf4,
+        blue: 0xf0,
+    };
+
     /// White.
     pub const WHITE: Self = Self {
         red: 255,
@@ -68,9 +75,19 @@ impl Colour {
     /// The nearest darker colour of the same hue that is readable on white; the colour itself if it already is.
     #[must_use]
     pub fn darkened_to_read(self) -> Self {
+        self.darkened_on(Self::WHITE)
+    }
+
+    /// The same for every light ground of our pages, of which white is the lightest.
+    #[must_use]
+    pub fn darkened_for_pages(self) -> Self {
+        self.darkened_on(Self::TINT)
+    }
+
+    fn darkened_on(self, ground: Self) -> Self {
         let mut factor = 1.0_f64;
         let mut colour = self;
-        while !colour.reads_on_white() {
+        while colour.contrast(ground) < TEXT_CONTRAST {
             factor -= 0.02;
             let part = |value: u8| (f64::from(value) * factor) as u8;
             colour = Self {
@@ -149,8 +166,11 @@ mod tests {
     proptest! {
         #[test]
         fn a_darkened_colour_reads(red: u8, green: u8, blue: u8) {
-            let colour = Colour { red, green, blue }.darkened_to_read();
-            prop_assert!(colour.reads_on_white());
+            let colour = Colour { red, green, blue };
+            prop_assert!(colour.darkened_to_read().reads_on_white());
+            let on_pages = colour.darkened_for_pages();
+            prop_assert!(on_pages.reads_on_white());
+            prop_assert!(on_pages.contrast(Colour::TINT) >= TEXT_CONTRAST);
         }
 
         #[test]

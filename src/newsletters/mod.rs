@@ -6,8 +6,9 @@
 //!
 //! - A slug never changes, because mails that were sent contain it.
 //! - A changed consent text is a new version: a text that somebody agreed to is never edited.
-//! - The accent is readable: 4.5 to 1 on white, validated on input; dark mails and pages have a lighter one. It colours
-//!   links and buttons in the newsletter's mails and on the pages about it.
+//! - The accent is readable: 4.5 to 1 on white, validated on input; dark mails and pages have a lighter one, and light
+//!   pages a darker one if it is too pale for their tinted grounds. It colours links and buttons in the newsletter's
+//!   mails and on the pages about it.
 //!
 //! `model`, `colour`, `language`, `slug`: the settings, validated. Pure. `store`: the tables. `admin`: the pages of
 //! the settings; `api`: scripts. `front`, `accent`: the front page, and the style sheet of an accent.
