@@ -61,6 +61,28 @@ async fn a_button_pressed_during_a_save_waits_for_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn enter_saves_and_the_tabs_change_the_view() {
+    let app = TestApp::start().await;
+    let Some(browser) = Browser::open(Look::default()).await else {
+        return;
+    };
+    composer(&app, &browser).await;
+    write(&browser, " One.").await;
+    browser.click("#views [value='view.phone']").await;
+    browser
+        .find("iframe.preview-phone[src$='view=phone']")
+        .await;
+    let typed = "document.getElementById('body').value === 'Good morning. One.'";
+    until(&browser, typed).await;
+    let subject = browser.find("#subject").await;
+    subject.send_keys("\u{e007}").await.unwrap();
+    browser.wait_for_text("Saved.").await;
+    assert!(stored(&app, "Good morning. One.").await);
+    browser.find("#composer").await;
+    browser.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_save_whose_answer_is_lost_is_no_conflict() {
     let app = TestApp::start().await;
     let Some(browser) = Browser::open(Look::default()).await else {

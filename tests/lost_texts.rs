@@ -50,6 +50,26 @@ async fn a_text_outlives_the_session_in_which_it_was_begun() {
     assert_eq!(sign_in.attributes("input[name=next]", "value"), [issue]);
 }
 
+/// Without JavaScript as well, and by the Enter key, which presses the first button.
+#[tokio::test]
+async fn a_text_is_saved_by_whatever_leads_away_from_it() {
+    let app = TestApp::start().await;
+    app.newsletter("brief").await;
+    let editor = signed_in(&app).await;
+    let last = written(&editor, "Half done").await;
+    let issue = last.url.path().trim_end_matches("/send").to_owned();
+    let page = editor.get(&issue).await.expect(200);
+    let buttons = page.attributes("#composer [type=submit]", "value");
+    assert_eq!(buttons[0], "preview", "{buttons:?}");
+    assert_eq!(page.attributes("#composer #views a", "href").len(), 0);
+    let form = page.form("#composer").fill("body", "All of it.");
+    let form = form.button("then", "view.phone");
+    let page = editor.submit(form).await.expect(200).says("Saved.");
+    assert_eq!(page.all("#body"), ["All of it."]);
+    assert_eq!(page.all("#views [aria-current]"), ["Phone"]);
+    assert_eq!(page.all("iframe.preview-phone").len(), 1);
+}
+
 #[tokio::test]
 async fn a_text_for_an_issue_that_is_no_longer_a_draft_is_given_back() {
     let app = TestApp::start().await;

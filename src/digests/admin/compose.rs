@@ -99,11 +99,14 @@ pub(super) async fn save(
     let keep = |problem: Problem| problem.keeping(&form);
     let issue = super::find(&app, &id).await.map_err(keep)?;
     let typed = Typed::read(&form)?;
+    let then = form.text("then")?;
+    let view = then.strip_prefix("view.").map(views::view_of);
     let content = match typed.check().await? {
         Ok(content) => content,
         Err(bad) => {
             let errors = Map::from_iter([(bad.field().to_owned(), Value::from(bad.to_string()))]);
-            let page = page(&app, &editor, &issue, &typed, "desktop", None, &errors).await?;
+            let view = view.unwrap_or("desktop");
+            let page = page(&app, &editor, &issue, &typed, view, None, &errors).await?;
             return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
         }
     };
@@ -118,15 +121,16 @@ pub(super) async fn save(
         Saved::Gone => return Err(keep(Problem::not_found())),
     }
     let address = format!("/admin/issues/{}", issue.id.0);
-    let next = match form.text("then")?.as_str() {
-        "send" => format!("{address}/send"),
-        "test" => {
+    let next = match (then.as_str(), view) {
+        ("send", _) => format!("{address}/send"),
+        ("test", _) => {
             let issue = super::find(&app, &id).await?;
             let sent =
                 super::prepared(test_mail::send(&app, &issue, &editor.email, &editor.name).await)?;
             format!("{address}?done={}", if sent { "test" } else { "no-test" })
         }
-        _ => format!("{address}?done=saved"),
+        (_, Some(view)) => format!("{address}?done=saved&view={view}#preview-head"),
+        (_, None) => format!("{address}?done=saved"),
     };
     Ok(Redirect::to(&next).into_response())
 }
@@ -214,7 +218,7 @@ async fn page(
             "weight": views::weight(&prepared),
             "view": view,
             "views": views::VIEWS.iter().map(|(name, label)| json!({
-                "view": name, "label": label, "chosen": *name == view, "href": format!("{address}?view={name}"),
+                "view": name, "label": label, "chosen": *name == view,
             })).collect::<Vec<_>>(),
             "phone": view == "phone",
             "preview": format!("{address}/preview?view={view}"),

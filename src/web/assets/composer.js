@@ -156,13 +156,13 @@ async function refresh() {
 }
 
 document.getElementById("views").addEventListener("click", (event) => {
-  const link = event.target.closest("a[data-view]");
-  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  const tab = event.target.closest("button[data-view]");
+  if (!tab) return;
   event.preventDefault();
-  for (const other of document.querySelectorAll("#views a")) other.removeAttribute("aria-current");
-  link.setAttribute("aria-current", "true");
-  frame.dataset.view = link.dataset.view;
-  frame.classList.toggle("preview-phone", link.dataset.view === "phone");
+  for (const other of document.querySelectorAll("#views button")) other.removeAttribute("aria-current");
+  tab.setAttribute("aria-current", "true");
+  frame.dataset.view = tab.dataset.view;
+  frame.classList.toggle("preview-phone", tab.dataset.view === "phone");
   frame.src = source();
 });
 
