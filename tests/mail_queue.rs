@@ -7,7 +7,7 @@ use canvass::mailer::mailing::MailingState;
 
 use crate::support::app::TestApp;
 use crate::support::editor::signed_in;
-use crate::support::issues::{app_with, hand_over, subscribe, until};
+use crate::support::issues::{app_with, hand_over, hand_over_about, subscribe, until};
 use crate::support::smtp_server::{Act, At, SmtpServer};
 
 async fn subscribes(app: &TestApp, address: &str) {
@@ -187,6 +187,36 @@ async fn mails_that_stand_for_none_are_not_counted_as_failed() {
         .collect();
     let failed = numbers.iter().find(|(name, _)| name.contains("failed"));
     assert_eq!(failed.map(|(_, n)| n.as_str()), Some("0"), "{numbers:?}");
+}
+
+/// Lists that are cut say what they leave out.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_lists_leave_out_is_counted() {
+    let app = TestApp::start().await;
+    let daily = app.newsletter("daily").await;
+    let editor = signed_in(&app).await;
+    let now = app.app.clock.now();
+    let far = now + Duration::from_secs(24 * 3_600);
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    let sql = "INSERT INTO outbox (priority, template, payload, message_id, state, not_before_ms, expires_ms, created_ms) \
+               VALUES (1, 'confirm-subscription', '', $1, $2, $3, $3, $4)";
+    for (state, mails) in [(3_i16, 51), (0, 53)] {
+        for mail in 0..mails {
+            let id = format!("{state}.{mail}@example.org");
+            let values = [id.into(), state.into(), far.0.into(), now.0.into()];
+            canvass::db::run(&*txn, sql, values).await.unwrap();
+        }
+    }
+    txn.commit().await.unwrap();
+    for number in 1..=12 {
+        let subject = format!("Issue {number}");
+        hand_over_about(&app.app.db, &daily, &subject, now, far).await;
+    }
+    let page = editor.get("/admin/mail").await.expect(200);
+    let page = page
+        .says("Not shown: 1 older mail that did not go out, 3 newer mails that are waiting.")
+        .says("Not shown: 2 issues.");
+    editor.follow(&page, "All issues").await.expect(200);
 }
 
 /// Editors read the queue's times in the zone they write their issues in, and the page names it.

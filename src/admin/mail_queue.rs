@@ -24,6 +24,7 @@ pub async fn show(State(app): State<App>, editor: Editor) -> Result<Response, Pr
     let single = store::single(&app.db).await?;
     let mails = store::mails(&app.db).await?;
     let mailings = store::mailings(&app.db).await?;
+    let all_mailings = store::all_mailings(&app.db).await?;
     let zone = store::time_zone(&app.db).await?;
     let zone = zone.and_then(|name| Zone::parse(&name).ok());
     let zone = zone.unwrap_or_else(Zone::utc);
@@ -47,6 +48,8 @@ pub async fn show(State(app): State<App>, editor: Editor) -> Result<Response, Pr
         "relays": status.relays.iter().map(|r| mail_relays::relay(r, &zone)).collect::<Vec<_>>(),
         "domains": status.domains.iter().map(|d| mail_relays::domain(d, &zone)).collect::<Vec<_>>(),
         "lanes": mail_relays::lanes(&status.lanes, &zone),
+        "more_mailings": more(&[(all_mailings - count(&mailings), "issue", "issues")]),
+        "more_mails": more_mails(&single, &mails),
         "mailings": mailings.iter().map(mailing).collect::<Vec<_>>(),
         "outbox": mails.iter().map(|mail| single_mail(mail, now, &zone)).collect::<Vec<_>>(),
     });
@@ -118,6 +121,43 @@ fn relay(transport: Transport, single: &Single, now: UnixMillis) -> Value {
             "How the relays and the issues are doing is shown below.",
         ),
     }
+}
+
+fn count<T>(rows: &[T]) -> i64 {
+    i64::try_from(rows.len()).unwrap_or(i64::MAX)
+}
+
+/// What the list of single mails leaves out: of those that did not go out the older ones, of those that wait the newer
+/// ones.
+fn more_mails(single: &Single, mails: &[Mail]) -> Option<String> {
+    let waits = |mail: &&Mail| {
+        MailState::of(mail.state).is_some_and(|state| MailState::WAITING.contains(&state))
+    };
+    let waiting = mails.iter().filter(waits).count() as i64;
+    let ended = count(mails) - waiting;
+    more(&[
+        (
+            single.failed + single.unknown - ended,
+            "older mail that did not go out",
+            "older mails that did not go out",
+        ),
+        (
+            single.waiting - waiting,
+            "newer mail that is waiting",
+            "newer mails that are waiting",
+        ),
+    ])
+}
+
+/// What a list leaves out, in words: number, its noun for one, its noun for several. Rows may come and go between two
+/// queries.
+fn more(left_out: &[(i64, &str, &str)]) -> Option<String> {
+    let words: Vec<String> = left_out
+        .iter()
+        .filter(|(n, ..)| *n > 0)
+        .map(|(n, one, many)| show::counted(*n, one, many))
+        .collect();
+    (!words.is_empty()).then(|| format!("Not shown: {}.", words.join(", ")))
 }
 
 fn mailing(m: &Mailing) -> Value {

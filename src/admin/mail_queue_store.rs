@@ -7,8 +7,10 @@ use crate::mailer::mailing::DeliveryState;
 use crate::mailer::outbox::MailState;
 use crate::types::{IssueId, OutboxId, UnixMillis};
 
-/// The most rows shown in each list.
-pub const SHOWN: i64 = 50;
+/// The most single mails shown, of those that wait and of the others.
+const MAILS: i64 = 50;
+/// The most issues shown.
+const MAILINGS: i64 = 10;
 
 /// Single mails by state.
 #[derive(Clone, Debug, Default, FromQueryResult)]
@@ -84,8 +86,8 @@ pub async fn mails(db: &Db) -> Result<Vec<Mail>, DbErr> {
     let columns = "SELECT id, expires_ms, template, state, created_ms, not_before_ms, attempt, reply FROM outbox";
     let ended = MailState::is_one_of(&NOT_GONE);
     let waits = MailState::is_one_of(&MailState::WAITING);
-    let ended = format!("{columns} WHERE {ended} AND {MEANT} ORDER BY id DESC LIMIT {SHOWN}");
-    let waits = format!("{columns} WHERE {waits} AND {MEANT} ORDER BY id LIMIT {SHOWN}");
+    let ended = format!("{columns} WHERE {ended} AND {MEANT} ORDER BY id DESC LIMIT {MAILS}");
+    let waits = format!("{columns} WHERE {waits} AND {MEANT} ORDER BY id LIMIT {MAILS}");
     let mut mails: Vec<Mail> = find_all(db.read(), ended, []).await?;
     mails.extend(find_all::<Mail>(db.read(), waits, []).await?);
     Ok(mails)
@@ -96,6 +98,12 @@ pub async fn mails(db: &Db) -> Result<Vec<Mail>, DbErr> {
 pub async fn time_zone(db: &Db) -> Result<Option<String>, DbErr> {
     let sql = "SELECT time_zone FROM newsletter GROUP BY time_zone ORDER BY COUNT(*) DESC, MIN(id) LIMIT 1";
     find_value(db.read(), sql, []).await
+}
+
+/// How many issues were handed to the mailer.
+pub async fn all_mailings(db: &Db) -> Result<i64, DbErr> {
+    let count = find_value(db.read(), "SELECT COUNT(*) FROM mailing", []).await?;
+    Ok(count.unwrap_or_default())
 }
 
 /// Issues that are not finished, and those that finished lately.
@@ -109,7 +117,7 @@ pub async fn mailings(db: &Db) -> Result<Vec<Mailing>, DbErr> {
     let sql = format!(
         "SELECT m.issue_id, i.subject, m.state, m.audience, {} AS sent, {} AS deferred, {} AS failed, {} AS unknown, {} AS skipped \
          FROM mailing m JOIN issue i ON i.id = m.issue_id \
-         ORDER BY CASE WHEN m.finished_ms IS NULL THEN 0 ELSE 1 END, m.issue_id DESC LIMIT 10",
+         ORDER BY CASE WHEN m.finished_ms IS NULL THEN 0 ELSE 1 END, m.issue_id DESC LIMIT {MAILINGS}",
         n(DeliveryState::Sent),
         n(DeliveryState::Deferred),
         n(DeliveryState::Failed),
