@@ -8,6 +8,7 @@ use canvass::db;
 use crate::support::database::{server, server_needed};
 use crate::support::smtp_server::{Act, At, Received};
 use crate::support::trial::Trial;
+use crate::support::wait::Waiting;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -33,13 +34,12 @@ async fn two_nodes_share_an_issue_and_the_numbers_add_up_at_every_instant() {
     trial.hand_over().await;
     let mut seen = BTreeSet::new();
     let mut samples = 0;
-    let end = tokio::time::Instant::now() + PATIENCE;
+    let waiting = Waiting::until("the issue is over");
     while !trial.finished().await {
-        assert!(tokio::time::Instant::now() < end, "it does not end");
         seen.extend(workers(&trial).await);
         trial.numbers_add_up().await;
         samples += 1;
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        waiting.still(trial.server.count()).await;
     }
     let verdict = trial.verdict().await;
     println!("two nodes, {samples} samples: {verdict}");
@@ -74,14 +74,13 @@ async fn a_node_that_slept_longer_than_its_lease_sends_only_what_was_on_the_wire
     let before = own.count();
     sleeper.signal("-CONT");
     // It is awake once it takes part in a later issue; the other node may be quicker with the first of those.
-    let end = tokio::time::Instant::now() + PATIENCE;
+    let waiting = Waiting::until("the node that slept sends of a later issue");
     let later = |mail: &Received| !mail.raw.contains("Subject: Issue 0\r\n");
     while !own.received()[before..].iter().any(later) {
-        assert!(tokio::time::Instant::now() < end, "it does not wake");
         if trial.finished().await {
             trial.hand_over().await;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        waiting.still(own.count()).await;
     }
     trial.finish(PATIENCE).await;
     let after = own.received();
@@ -147,17 +146,11 @@ async fn two_nodes_share_a_days_limit() {
         nodes.push(setup.start());
     }
     trial.hand_over().await;
-    let end = tokio::time::Instant::now() + PATIENCE;
+    let waiting = Waiting::until(&format!("{DAY} mails have gone"));
     while trial.server.count() + own.count() < DAY {
-        assert!(
-            tokio::time::Instant::now() < end,
-            "{} + {}",
-            trial.server.count(),
-            own.count()
-        );
-        tokio::time::sleep(Duration::from_millis(10)).await;
+        waiting.still([trial.server.count(), own.count()]).await;
     }
-    // Both look for work at least every two seconds.
+    // Nothing more may go. Both look for work at least every two seconds.
     tokio::time::sleep(Duration::from_secs(3)).await;
     println!("{} and {} of {DAY}", trial.server.count(), own.count());
     assert_eq!(trial.server.count() + own.count(), DAY);

@@ -10,20 +10,13 @@ use crate::support::app::TestApp;
 use crate::support::issues::{app_with, hand_over, subscribe};
 use crate::support::single_mails::{enqueue, mail};
 use crate::support::smtp_server::{Act, At, SmtpServer};
+use crate::support::wait::PATIENCE;
 
 const SECOND: Duration = Duration::from_secs(1);
-const PATIENCE: Duration = Duration::from_secs(20);
 
 async fn wait_for_state(app: &TestApp, state: i16, n: i64) {
-    let end = tokio::time::Instant::now() + PATIENCE;
     let sql = format!("SELECT COUNT(*) FROM outbox WHERE state = {state}");
-    while app.count(&sql).await != n {
-        assert!(
-            tokio::time::Instant::now() < end,
-            "never {n} mails in state {state}"
-        );
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    app.wait_until(&sql, n).await;
 }
 
 #[tokio::test]
@@ -144,15 +137,8 @@ async fn a_mail_that_nobody_could_send_in_time_expires() {
     server.say(At::Rcpt, "", "450 4.2.0 not today");
     let app = app_with(&server, |_| {}).await;
     enqueue(&app, "ada@example.org").await;
-    let end = tokio::time::Instant::now() + PATIENCE;
-    while app
-        .count("SELECT COUNT(*) FROM outbox WHERE attempt = 1 AND state = 0")
-        .await
-        == 0
-    {
-        assert!(tokio::time::Instant::now() < end);
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let tried = "SELECT COUNT(*) FROM outbox WHERE attempt = 1 AND state = 0";
+    app.wait_until(tried, 1).await;
     app.advance(Duration::from_secs(2 * 3_600));
     wait_for_state(&app, 5, 1).await;
 }

@@ -16,9 +16,9 @@ use crate::support::issues::{
 };
 use crate::support::single_mails::enqueue;
 use crate::support::smtp_server::{Act, At, Offers, SmtpServer};
+use crate::support::wait::{PATIENCE, Waiting};
 
 const BLOCKED: &str = "554 5.7.1 Service unavailable; Client host blocked using zen.example";
-const PATIENCE: Duration = Duration::from_secs(30);
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// An app with a relay at each of the servers.
@@ -41,14 +41,6 @@ async fn app_of(servers: &[&SmtpServer], change: impl FnOnce(&mut Config)) -> Te
         change(config);
     })
     .await
-}
-
-async fn wait_for(app: &TestApp, sql: &str, n: i64) {
-    let end = tokio::time::Instant::now() + PATIENCE;
-    while app.count(sql).await != n {
-        assert!(tokio::time::Instant::now() < end, "never {n}: {sql}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
 }
 
 #[tokio::test]
@@ -126,15 +118,14 @@ async fn a_login_that_is_refused_is_not_tried_every_minute() {
     })
     .await;
     enqueue(&app, "ada@example.org").await;
-    let end = tokio::time::Instant::now() + PATIENCE;
+    let waiting = Waiting::until("the second failure has opened the breaker");
     let rest = loop {
         let relay = mailer::status(&app.app).relays.remove(0);
         if let BreakerState::Open { failures: 2, until } = relay.breaker {
             assert_eq!(relay.breaker_words, "535 5.7.8 no");
             break until.since(app.app.clock.now());
         }
-        assert!(tokio::time::Instant::now() < end, "{relay:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        waiting.still(&relay).await;
     };
     assert!(rest > Duration::from_secs(14 * 60), "{rest:?}");
     assert_eq!(server.commands("AUTH"), 2);
@@ -164,19 +155,20 @@ async fn a_single_mail_that_is_refused_because_of_us_waits_and_comes() {
             enqueue(&app, &format!("ada{n}@example.org")).await;
         }
         let waits = "SELECT COUNT(*) FROM outbox WHERE state = 0 AND attempt = 1 AND reply LIKE '554 5.7.1%'";
-        wait_for(&app, waits, 3).await;
+        app.wait_until(waits, 3).await;
         server.forgive();
         app.advance(HOUR / 2);
-        wait_for(&app, "SELECT COUNT(*) FROM outbox WHERE state = 2", 3).await;
+        app.wait_until("SELECT COUNT(*) FROM outbox WHERE state = 2", 3)
+            .await;
         assert_eq!(server.count(), 3);
 
         // Nobody fixes it: the mail expires, and the last reply is kept.
         server.say(at, "", BLOCKED);
         enqueue(&app, "late@example.org").await;
-        wait_for(&app, waits, 1).await;
+        app.wait_until(waits, 1).await;
         app.advance(HOUR);
         let over = "SELECT COUNT(*) FROM outbox WHERE state = 5 AND payload = '' AND reply LIKE '%554 5.7.1%'";
-        wait_for(&app, over, 1).await;
+        app.wait_until(over, 1).await;
     }
 }
 
@@ -188,7 +180,8 @@ async fn a_single_mail_goes_to_the_relay_that_takes_it() {
     for n in 0..12 {
         enqueue(&app, &format!("ada{n}@example.org")).await;
     }
-    wait_for(&app, "SELECT COUNT(*) FROM outbox WHERE state = 2", 12).await;
+    app.wait_until("SELECT COUNT(*) FROM outbox WHERE state = 2", 12)
+        .await;
     assert_eq!(well.count(), 12);
 }
 
@@ -207,7 +200,7 @@ async fn who_asks_again_for_a_mail_that_never_left_gets_it_at_once() {
     };
     ask().await;
     let waits = "SELECT COUNT(*) FROM outbox WHERE state = 0 AND attempt = 1";
-    wait_for(&app, waits, 1).await;
+    app.wait_until(waits, 1).await;
     server.forgive();
     ask().await;
     let came = server.mail_to("anna@example.org", PATIENCE).await;

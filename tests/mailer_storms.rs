@@ -18,6 +18,7 @@ use crate::support::issues::{app_with, hand_over, subscribe, the_ledger_agrees, 
 use crate::support::require;
 use crate::support::smtp_server::{Act, At, SmtpServer};
 use crate::support::trial::Trial;
+use crate::support::wait;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const HOUR: i64 = 3_600_000;
@@ -56,10 +57,10 @@ async fn all_connections_to_the_database_are_ended_again_and_again() {
     }
     relay.wait_for(200, PATIENCE).await;
     // The test's own queries get closed connections, until none is left.
-    let end = tokio::time::Instant::now() + PATIENCE;
-    while mailing::progress(&app.app, issue).await.is_err() {
-        assert!(tokio::time::Instant::now() < end, "no connection works");
-    }
+    wait::until("a connection works", async || {
+        mailing::progress(&app.app, issue).await.is_ok()
+    })
+    .await;
     until(&app, issue, |p| p.state == MailingState::Finished).await;
     nobody_twice(&relay, 200);
     the_ledger_agrees(&app, issue).await;
@@ -82,6 +83,7 @@ async fn the_database_is_stopped_without_warning_and_started_again() {
     for stop in 1..=3 {
         trial.server.wait_for(stop * 60, PATIENCE).await;
         cluster.down();
+        // Shorter and longer than the pauses after which connections are tried again.
         tokio::time::sleep(Duration::from_millis(700 * stop as u64)).await;
         cluster.up();
     }
@@ -114,6 +116,7 @@ async fn a_database_that_hangs_while_outcomes_are_written_counts_nobody_twice() 
             txn
         }
     };
+    // Real time, because it is the database's driver and the queue that must not run out of patience.
     tokio::time::sleep(LONGEST_WRITE + Duration::from_secs(4)).await;
     hangs.commit().await.unwrap();
     until(&app, issue, |p| p.state == MailingState::Finished).await;
@@ -178,10 +181,11 @@ async fn the_disk_is_full_again_and_again() {
         trial.server.wait_for(full * 80, PATIENCE).await;
         disk.fill();
         // Nothing is sent any more, because each mail needs its intent on disk first.
+        // What is on the wire arrives within this pause, which is seventy times what a mail takes.
         let mut before = usize::MAX;
         while trial.server.count() != before {
             before = trial.server.count();
-            tokio::time::sleep(Duration::from_millis(1_500)).await;
+            tokio::time::sleep(Duration::from_millis(700)).await;
         }
         assert!(before < 500, "there was room for all");
         println!("{before} had gone when the disk was full");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use canvass::mailer::mailing::MailingState;
 use canvass::mailer::{self, BreakerState};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::support::app::TestApp;
 use crate::support::issues::{
@@ -14,32 +14,19 @@ use crate::support::issues::{
 };
 use crate::support::single_mails::enqueue;
 use crate::support::smtp_server::{Act, At, SmtpServer};
+use crate::support::wait::{self, PATIENCE, Waiting};
 
 const AWAY: &str = "421 4.3.2 closing, come back later";
-const PATIENCE: Duration = Duration::from_secs(30);
 
 fn away() -> Act {
     Act::Say(AWAY.to_owned())
 }
 
-/// Waits until this query counts to `n`.
-async fn until_count(app: &TestApp, sql: &str, n: i64) {
-    let end = Instant::now() + PATIENCE;
-    while app.count(sql).await != n {
-        assert!(Instant::now() < end, "{sql} never came to {n}");
-        sleep(Duration::from_millis(20)).await;
-    }
-}
-
 async fn until_it_rests(app: &TestApp) {
-    let end = Instant::now() + PATIENCE;
-    while matches!(
-        mailer::status(&app.app).relays[0].breaker,
-        BreakerState::Closed
-    ) {
-        assert!(Instant::now() < end, "the relay does not rest");
-        sleep(Duration::from_millis(5)).await;
-    }
+    wait::until("the relay rests", async || {
+        mailer::status(&app.app).relays[0].breaker != BreakerState::Closed
+    })
+    .await;
 }
 
 /// Each of the server's recipients got exactly one mail.
@@ -58,12 +45,8 @@ async fn who_is_sent_away_after_the_message_is_still_to_be_sent_to_for_the_first
     subscribe(&app, &daily, 40).await;
     let issue = hand_over(&app, &daily, Duration::ZERO).await;
     until_it_rests(&app).await;
-    until_count(
-        &app,
-        "SELECT COUNT(*) FROM delivery WHERE state IN (1, 3)",
-        0,
-    )
-    .await;
+    let open = "SELECT COUNT(*) FROM delivery WHERE state IN (1, 3)";
+    app.wait_until(open, 0).await;
     // The clock stands still: a deferred recipient would not be finished.
     let done = until(&app, issue, |p| p.state == MailingState::Finished).await;
     assert_eq!(done.counts.sent, 40);
@@ -83,6 +66,7 @@ async fn a_relay_that_defers_before_it_knows_the_recipient_costs_nobody_an_attem
     subscribe(&app, &daily, 40).await;
     let issue = hand_over(&app, &daily, Duration::ZERO).await;
     until_it_rests(&app).await;
+    // Two seconds in which it could try again and again.
     sleep(Duration::from_secs(2)).await;
     let tried = server.commands("MAIL");
     assert!(tried <= 10, "{tried} mails in two seconds");
@@ -124,12 +108,11 @@ async fn a_connection_that_is_closed_between_two_mails_costs_nothing() {
         let daily = app.newsletter("daily").await;
         subscribe(&app, &daily, 4).await;
         let issue = hand_over(&app, &daily, Duration::ZERO).await;
-        let end = Instant::now() + PATIENCE;
+        let waiting = Waiting::until(&format!("all mails have gone in spite of {says:?}"));
         while progress(&app, issue).await.state != MailingState::Finished {
             let relay = &mailer::status(&app.app).relays[0];
             assert_eq!(relay.breaker, BreakerState::Closed, "{says}: {relay:?}");
-            assert!(Instant::now() < end, "{says}: {relay:?}");
-            sleep(Duration::from_millis(5)).await;
+            waiting.still(relay).await;
         }
         once_each(&server, 4);
         assert_eq!(server.connections(), 4, "{says}");
@@ -158,7 +141,7 @@ async fn who_was_deferred_before_is_deferred_again_with_the_attempts_that_were_s
     app.app.db.bell().ring();
     until_it_rests(&app).await;
     let before = "SELECT COUNT(*) FROM delivery WHERE state = 3 AND attempt = 1 AND reason = 14 AND code = 450";
-    until_count(&app, before, 1).await;
+    app.wait_until(before, 1).await;
     the_ledger_agrees(&app, issue).await;
     let waits = progress(&app, issue).await.counts;
     assert_eq!((waits.sent, waits.deferred, waits.queued), (4, 1, 0));
@@ -215,11 +198,10 @@ async fn a_provider_that_throttles_after_the_message_spends_no_attempt() {
     let daily = app.newsletter("daily").await;
     subscribe(&app, &daily, 10).await;
     let issue = hand_over(&app, &daily, Duration::ZERO).await;
-    let end = Instant::now() + PATIENCE;
+    let waiting = Waiting::until("the provider's pause is over");
     while progress(&app, issue).await.state != MailingState::Finished {
-        assert!(Instant::now() < end);
-        app.advance(Duration::from_secs(5));
-        sleep(Duration::from_millis(50)).await;
+        app.advance(Duration::from_secs(2));
+        waiting.still(server.count()).await;
     }
     once_each(&server, 10);
     let spent = "SELECT COUNT(*) FROM delivery WHERE attempt > 1";
@@ -263,17 +245,10 @@ async fn a_single_mail_that_is_sent_away_goes_again_until_it_is_the_mail_itself(
     let app = app_with(&server, |_| {}).await;
     enqueue(&app, "ada@example.org").await;
     server.mail_to("ada@example.org", PATIENCE).await;
-    until_count(
-        &app,
-        "SELECT COUNT(*) FROM outbox WHERE state = 2 AND attempt = 1",
-        1,
-    )
-    .await;
+    let sent = "SELECT COUNT(*) FROM outbox WHERE state = 2 AND attempt = 1";
+    app.wait_until(sent, 1).await;
     enqueue(&app, "bob@example.org").await;
-    until_count(
-        &app,
-        "SELECT COUNT(*) FROM outbox WHERE state = 0 AND attempt = 1 AND reply LIKE '421%'",
-        1,
-    )
-    .await;
+    let put_off =
+        "SELECT COUNT(*) FROM outbox WHERE state = 0 AND attempt = 1 AND reply LIKE '421%'";
+    app.wait_until(put_off, 1).await;
 }

@@ -18,12 +18,10 @@ use super::database::TestDatabase;
 use super::inbox::Mail;
 use super::issues;
 use super::reader::Reader;
+use super::wait::Waiting;
 
 /// Monday, 2 March 2026, 09:00 UTC: before daylight saving time begins, and far from midnight.
 pub const START: UnixMillis = UnixMillis(1_772_442_000_000);
-
-/// How long background work may take.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running Canvass. Its tasks end with the runtime of the test, its database with
 /// this value.
@@ -137,18 +135,13 @@ impl TestApp {
 
     /// The newest mail to an address, once at least `count` have arrived.
     pub async fn mail_to(&self, address: &str, count: usize) -> Mail {
-        let until = tokio::time::Instant::now() + PATIENCE;
+        let waiting = Waiting::until(&format!("{count} mails to {address} have come"));
         loop {
             let mut mails = self.mails_to(address).await;
             if mails.len() >= count {
                 return mails.pop().unwrap();
             }
-            assert!(
-                tokio::time::Instant::now() < until,
-                "{} of {count} mails to {address}",
-                mails.len()
-            );
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            waiting.still(mails.len()).await;
         }
     }
 
@@ -160,17 +153,13 @@ impl TestApp {
 
     /// Waits until a query returns this number.
     pub async fn wait_until(&self, sql: &str, number: i64) {
-        let until = tokio::time::Instant::now() + PATIENCE;
+        let waiting = Waiting::until(&format!("{sql} is {number}"));
         loop {
             let found = self.count(sql).await;
             if found == number {
                 return;
             }
-            assert!(
-                tokio::time::Instant::now() < until,
-                "{sql}: {found}, not {number}"
-            );
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            waiting.still(found).await;
         }
     }
 

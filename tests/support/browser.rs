@@ -8,7 +8,6 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
-use std::time::Duration;
 
 use fantoccini::actions::{InputSource, KeyAction, KeyActions};
 use fantoccini::elements::Element;
@@ -21,9 +20,8 @@ use tempfile::TempDir;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::require;
+use super::wait::{PATIENCE, Waiting};
 
-/// How long a page may take to show what is expected.
-const PATIENCE: Duration = Duration::from_secs(20);
 const AXE: &str = include_str!("../vendor/axe-core/axe.min.js");
 
 /// At most two at once: more browsers than cores make each other time out.
@@ -138,7 +136,7 @@ impl Browser {
 
     /// Waits until the page contains these words.
     pub async fn wait_for_text(&self, words: &str) {
-        let until = tokio::time::Instant::now() + PATIENCE;
+        let waiting = Waiting::until(&format!("the page says {words:?}"));
         loop {
             // During a navigation there is no body to read.
             let text = match self.client.find(Locator::Css("body")).await {
@@ -148,24 +146,19 @@ impl Browser {
             if text.contains(words) {
                 return;
             }
-            assert!(
-                tokio::time::Instant::now() < until,
-                "{words:?} does not come:\n{text}"
-            );
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            waiting.still(format_args!("{text}")).await;
         }
     }
 
     /// Waits until the URL has this path.
     pub async fn wait_for_path(&self, path: &str) {
-        let until = tokio::time::Instant::now() + PATIENCE;
+        let waiting = Waiting::until(&format!("the browser is at {path}"));
         loop {
             let url = self.client.current_url().await.unwrap();
             if url.path() == path {
                 return;
             }
-            assert!(tokio::time::Instant::now() < until, "still at {url}");
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            waiting.still(url.as_str()).await;
         }
     }
 

@@ -12,10 +12,9 @@ use canvass::types::{EmailAddress, IssueId, NewsletterId, ReaderId, Secret, Unix
 
 use super::app::TestApp;
 use super::smtp_server::SmtpServer;
+use super::wait::Waiting;
 
 const SUBJECT: &str = "Trust, measured";
-/// Several thousand mails on a busy machine take half of this; only a failing test waits this long.
-const PATIENCE: Duration = Duration::from_secs(90);
 
 /// An app whose relay is `server`.
 pub async fn app_with(server: &SmtpServer, change: impl FnOnce(&mut Config)) -> TestApp {
@@ -229,14 +228,13 @@ pub async fn progress(app: &TestApp, issue: IssueId) -> Progress {
 
 /// Waits until the progress is as wanted.
 pub async fn until(app: &TestApp, issue: IssueId, wanted: impl Fn(&Progress) -> bool) -> Progress {
-    let end = tokio::time::Instant::now() + PATIENCE;
+    let waiting = Waiting::until("the issue's progress is as wanted");
     loop {
         let progress = progress(app, issue).await;
         if wanted(&progress) {
             return progress;
         }
-        assert!(tokio::time::Instant::now() < end, "still {progress:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        waiting.still(&progress).await;
     }
 }
 
@@ -247,28 +245,20 @@ pub async fn at_rest(app: &TestApp, issue: IssueId) {
         "SELECT COUNT(*) FROM mail_batch WHERE issue_id = {} AND state = 1",
         issue.0
     );
-    let end = tokio::time::Instant::now() + PATIENCE;
-    while app.count(&held).await > 0 {
-        assert!(
-            tokio::time::Instant::now() < end,
-            "a batch is still in hand"
-        );
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    app.wait_until(&held, 0).await;
 }
 
 /// Waits until every lane has found nothing that it may send. A mail that is not at the server by then does not come by
 /// itself.
 pub async fn lanes_at_rest(app: &TestApp) {
-    let end = tokio::time::Instant::now() + PATIENCE;
+    let waiting = Waiting::until("every lane rests");
     loop {
         let lanes = mailer::status(&app.app).lanes;
         let rests = |lane: &LaneStatus| matches!(lane.doing, Doing::Idle | Doing::WaitsForRelay);
         if !lanes.is_empty() && lanes.iter().all(rests) {
             return;
         }
-        assert!(tokio::time::Instant::now() < end, "still {lanes:?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        waiting.still(&lanes).await;
     }
 }
 

@@ -21,7 +21,11 @@
 //! - [`log_lines`]: captured log lines.
 //! - [`require`]: how to skip a test if a program is not installed.
 //!
-//! Tests advance a clock and wait for markers; they do not sleep.
+//! - [`wait`]: a bounded wait for what others do.
+//!
+//! Tests advance the app's clock and wait for what they can see ([`wait`], `wait_until`). They sleep only where time
+//! itself is tested, where something must not happen meanwhile, or where nothing shows that it has: then a comment says
+//! why this long is long enough.
 
 pub mod app;
 pub mod attacker;
@@ -51,5 +55,6 @@ pub mod scanner;
 pub mod single_mails;
 pub mod smtp_server;
 pub mod trial;
+pub mod wait;
 pub mod wire;
 pub mod world;

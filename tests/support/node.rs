@@ -6,6 +6,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use super::database::TestDatabase;
+use super::wait::Waiting;
 
 /// The settings with which a node is started.
 #[derive(Clone)]
@@ -112,16 +113,12 @@ impl Node {
 
     /// Waits until it ends.
     pub async fn ended(&mut self, limit: Duration) -> ExitStatus {
-        let end = tokio::time::Instant::now() + limit;
+        let waiting = Waiting::within(limit, "the process has ended");
         loop {
             if let Some(status) = self.0.try_wait().unwrap() {
                 return status;
             }
-            assert!(
-                tokio::time::Instant::now() < end,
-                "it still runs after {limit:?}"
-            );
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            waiting.still("it runs").await;
         }
     }
 
