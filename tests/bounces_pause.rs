@@ -12,6 +12,7 @@ use crate::support::app::TestApp;
 use crate::support::editor::signed_in;
 use crate::support::issues::{app_with, hand_over, progress, steer, subscribe, until};
 use crate::support::smtp_server::{At, SmtpServer};
+use crate::support::wait;
 
 /// An issue that is still being sent because one of its readers is deferred; all others have it.
 async fn nearly_done(server: &SmtpServer, readers: i64) -> (TestApp, IssueId) {
@@ -126,15 +127,11 @@ async fn refusals_because_of_us_pause_it_and_cost_no_reader_anything() {
         .says("Canvass paused this issue automatically.")
         .says("Came back later: 10 because the receiving server refuses us or this message.");
     let metric = "canvass_mails_came_back{reason=\"ours\"}";
-    let end = tokio::time::Instant::now() + Duration::from_secs(20);
-    loop {
+    wait::until(metric, async || {
         let answer = reqwest::get(app.url("/metrics")).await.unwrap();
-        if answer.text().await.unwrap().contains(metric) {
-            break;
-        }
-        assert!(tokio::time::Instant::now() < end, "no {metric}");
-        tokio::time::sleep(Duration::from_millis(300)).await;
-    }
+        answer.text().await.unwrap().contains(metric)
+    })
+    .await;
 
     // Whoever resumes it knows: from now on the limit is a tenth.
     assert_eq!(steer(&app, issue, Steer::Resume).await, Change::Done);

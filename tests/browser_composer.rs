@@ -1,12 +1,11 @@
 //! Writing an issue in a real browser: saving while typing, at the worst moments.
 
-use std::time::Duration;
-
 use crate::browser_progress::signed_in;
 use crate::digests_sending::written;
 use crate::support::app::TestApp;
 use crate::support::browser::{Browser, Look};
 use crate::support::editor::signed_in_as;
+use crate::support::wait;
 
 /// The composer of a new draft, in a browser.
 async fn composer(app: &TestApp, browser: &Browser) {
@@ -24,11 +23,8 @@ async fn write(browser: &Browser, text: &str) {
 }
 
 async fn until(browser: &Browser, condition: &str) {
-    let end = tokio::time::Instant::now() + Duration::from_secs(20);
-    while browser.run(&format!("return {condition};")).await != true {
-        assert!(tokio::time::Instant::now() < end, "never {condition}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let script = format!("return {condition};");
+    wait::until(condition, async || browser.run(&script).await == true).await;
 }
 
 async fn stored(app: &TestApp, body: &str) -> bool {

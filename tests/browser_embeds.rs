@@ -8,6 +8,7 @@ use crate::support::app::TestApp;
 use crate::support::browser::{Browser, Look};
 use crate::support::editor::signed_in;
 use crate::support::elsewhere::{Publisher, Road};
+use crate::support::wait::{self, Waiting};
 
 const TAB: char = '\u{e004}';
 const ENTER: char = '\u{e007}';
@@ -56,7 +57,8 @@ impl Embedding {
 
 /// The text of the shadow tree and the focused element in it, once it contains `words`.
 pub async fn wait_for_result(browser: &Browser, words: &str) -> Value {
-    for _ in 0..400 {
+    let waiting = Waiting::until(&format!("the result says {words:?}"));
+    loop {
         let seen = browser
             .run(
                 "const root = document.querySelector('canvass-poll')?.shadowRoot;
@@ -66,9 +68,8 @@ pub async fn wait_for_result(browser: &Browser, words: &str) -> Value {
         if seen["text"].as_str().is_some_and(|t| t.contains(words)) {
             return seen;
         }
-        tokio::time::sleep(Duration::from_millis(25)).await;
+        waiting.still(&seen).await;
     }
-    panic!("{words:?} does not come:\n{}", browser.text().await);
 }
 
 pub async fn choose_and_send(browser: &Browser, key: usize) {
@@ -80,16 +81,11 @@ pub async fn choose_and_send(browser: &Browser, key: usize) {
 
 /// Waits until the module has taken the element over.
 pub async fn wait_for_module(browser: &Browser) {
-    for _ in 0..400 {
-        let ready = browser
-            .run("return [...document.querySelectorAll('canvass-poll')].every(e => e.shadowRoot);")
-            .await;
-        if ready == true {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    panic!("the module does not come");
+    let ready = "return [...document.querySelectorAll('canvass-poll')].every(e => e.shadowRoot);";
+    wait::until("the module has come", async || {
+        browser.run(ready).await == true
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,6 +9,7 @@ use crate::browser_embeds::{Embedding, choose_and_send, wait_for_module, wait_fo
 use crate::support::app::START;
 use crate::support::browser::{Browser, Look};
 use crate::support::elsewhere::{Publisher, Trouble};
+use crate::support::wait::{self, Waiting};
 
 async fn opened(here: &Embedding, which: &str) -> Option<Browser> {
     here.publish(&here.snippet("trust", which).await);
@@ -234,13 +235,10 @@ async fn an_embed_follows_its_result_again_after_the_server_was_away() {
         let seen = here.road.seen();
         seen.iter().filter(|line| line.ends_with("/live")).count()
     };
-    for _ in 0..400 {
-        if asked() > 1 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+    let waiting = Waiting::until("the stream is asked for again");
+    while asked() < 2 {
+        waiting.still(here.road.seen()).await;
     }
-    assert!(asked() > 1, "{:?}", here.road.seen());
     browser.close().await;
 }
 
@@ -281,12 +279,10 @@ async fn an_embed_says_in_each_question_what_is_wrong() {
             wait_for_result(&browser, "need an answer").await;
         }
         browser.run(send).await;
-        for _ in 0..400 {
-            if browser.run(errors).await[1] == "option.1" {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
+        wait::until("the focus is on the first error", async || {
+            browser.run(errors).await[1] == "option.1"
+        })
+        .await;
         assert_eq!(
             browser.run(errors).await,
             json!([[missing, "", missing], "option.1", missing, 2]),

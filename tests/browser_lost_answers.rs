@@ -1,7 +1,5 @@
 //! An answer arrives but the response is lost: the reader sends it again, and it is one ballot.
 
-use std::time::Duration;
-
 use crate::browser_embeds::{Embedding, choose_and_send, wait_for_module, wait_for_result};
 use crate::support::browser::{Browser, Look};
 use crate::support::elsewhere::Trouble;
@@ -80,13 +78,7 @@ async fn an_answer_that_was_lost_from_a_plain_form_is_sent_again_as_the_same() {
     };
     browser.click("[name=option][value='2']").await;
     browser.click("main form button").await;
-    for _ in 0..400 {
-        if here.ballots().await == 1 {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    assert_eq!(here.ballots().await, 1, "it had arrived");
+    here.app.wait_until("SELECT COUNT(*) FROM ballot", 1).await;
     here.road.mend();
     browser.goto(&page).await;
     browser.click("[name=option][value='2']").await;

@@ -11,8 +11,9 @@ use serde_json::json;
 use crate::support::app::TestApp;
 use crate::support::browser::{Browser, Look};
 use crate::support::editor::{EDITOR, PASSWORD, invited};
-use crate::support::issues::{app_with, hand_over, subscribe, until};
+use crate::support::issues::{app_with, at_rest, hand_over, subscribe, until};
 use crate::support::smtp_server::{Act, At, SmtpServer};
+use crate::support::wait::{self, Waiting};
 
 const TAB: char = '\u{e004}';
 const ENTER: char = '\u{e007}';
@@ -58,15 +59,11 @@ async fn the_page_moves_by_itself_and_is_paused_by_keyboard() {
     browser
         .goto(&app.url(&format!("/admin/issues/{}", issue.0)))
         .await;
-    let until = tokio::time::Instant::now() + Duration::from_secs(20);
-    while browser
-        .run("return document.querySelector('[data-f=link]').hidden;")
-        .await
-        != true
-    {
-        assert!(tokio::time::Instant::now() < until, "no event comes");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    wait::until("the first event has come", async || {
+        let hidden = "return document.querySelector('[data-f=link]').hidden;";
+        browser.run(hidden).await == true
+    })
+    .await;
     // A mark that a new page would not have.
     browser.run("window.stayed = true; return 1;").await;
     let before = handed_over(&browser).await;
@@ -90,11 +87,10 @@ async fn the_page_moves_by_itself_and_is_paused_by_keyboard() {
     // The focus survives the updates of the numbers.
     for _ in 0..2 {
         let before = handed_over(&browser).await;
-        let until = tokio::time::Instant::now() + Duration::from_secs(20);
-        while handed_over(&browser).await <= before {
-            assert!(tokio::time::Instant::now() < until, "it stands still");
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        wait::until("the number grows", async || {
+            handed_over(&browser).await > before
+        })
+        .await;
     }
     assert_eq!(
         browser.run("return document.activeElement.id;").await,
@@ -105,12 +101,13 @@ async fn the_page_moves_by_itself_and_is_paused_by_keyboard() {
         .wait_for_text("Nothing goes out until somebody resumes it.")
         .await;
     browser.assert_accessible().await;
-    // Mails in flight may still arrive, for 2 s; then the number stays the same.
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    // Mails in flight may still arrive; then the number stays the same.
+    at_rest(&app, issue).await;
     let page = app.url(&format!("/admin/issues/{}", issue.0));
     browser.goto(&page).await;
     let at_pause = handed_over(&browser).await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    // Time for fifty mails.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     browser.goto(&page).await;
     assert_eq!(handed_over(&browser).await, at_pause);
     browser.close().await;
@@ -157,11 +154,10 @@ async fn without_javascript_the_page_loads_itself_again() {
         text.parse::<i64>().unwrap_or(0)
     };
     let before = number(&browser).await;
-    let until = tokio::time::Instant::now() + Duration::from_secs(40);
-    while number(&browser).await <= before {
-        assert!(tokio::time::Instant::now() < until, "it stands still");
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
+    wait::until("the page has loaded itself again", async || {
+        number(&browser).await > before
+    })
+    .await;
     browser.wait_for_text("mails a").await;
     browser.close().await;
 }
@@ -224,7 +220,7 @@ async fn the_preview_follows_what_is_typed() {
     body.send_keys("The **harbour** is open again.")
         .await
         .unwrap();
-    let until = tokio::time::Instant::now() + Duration::from_secs(20);
+    let waiting = Waiting::until("the preview shows what is typed");
     let shown = "const doc = document.getElementById('preview').contentDocument;
         return [doc?.querySelector('strong')?.textContent ?? '', doc?.body?.textContent ?? ''];";
     loop {
@@ -233,11 +229,7 @@ async fn the_preview_follows_what_is_typed() {
         if seen[0] == "harbour" && text.contains("is open again.") {
             break;
         }
-        assert!(
-            tokio::time::Instant::now() < until,
-            "the preview shows {seen}"
-        );
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        waiting.still(&seen).await;
     }
     browser.assert_accessible().await;
     let saved = "SELECT COUNT(*) FROM issue WHERE body LIKE '%harbour%'";

@@ -6,6 +6,7 @@ use fantoccini::Locator;
 
 use crate::support::browser::{Browser, Look};
 use crate::support::scanner::{Scanner, Sent, option};
+use crate::support::wait::Waiting;
 
 /// Opens every link of every mail in a browser, gives the page all the time it needs, and runs `act` on it, and again
 /// on the resulting page.
@@ -28,8 +29,10 @@ async fn scan(sent: &Sent, browser: &Browser, act: &str) {
 
 /// Waits until the page that a script has navigated to is loaded.
 async fn loaded(browser: &Browser) {
-    for _ in 0..200 {
-        tokio::time::sleep(Duration::from_millis(25)).await;
+    let waiting = Waiting::until("the page has loaded");
+    loop {
+        // First, because a page that is about to be left is complete, too.
+        waiting.still("not").await;
         let state = browser
             .client
             .execute("return document.readyState", Vec::new());
@@ -37,7 +40,6 @@ async fn loaded(browser: &Browser) {
             return;
         }
     }
-    panic!("the page does not load");
 }
 
 /// A person on a phone: a tap in the mail, a tap on the page.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::app::TestApp;
 use crate::support::issues::readers_at;
+use crate::support::wait::Waiting;
 
 pub struct Script {
     client: Client,
@@ -59,7 +60,8 @@ impl Script {
     }
 
     pub async fn until(&self, id: &Value, state: &str) -> Value {
-        for _ in 0..400 {
+        let waiting = Waiting::until(&format!("the issue is {state}"));
+        loop {
             let told = self.status(id).await;
             let counts = &told["counts"];
             let sum: i64 = ["queued", "sent", "deferred", "failed", "unknown", "skipped"]
@@ -70,9 +72,8 @@ impl Script {
             if told["state"] == state {
                 return told;
             }
-            tokio::time::sleep(Duration::from_millis(25)).await;
+            waiting.still(&told).await;
         }
-        panic!("not {state}: {}", self.status(id).await);
     }
 }
 

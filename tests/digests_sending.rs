@@ -63,16 +63,6 @@ pub async fn scheduled(editor: &Reader, last: &Page, at: &str, zone: &str) -> Pa
         .await
 }
 
-async fn eventually(app: &TestApp, sql: &str, wanted: i64) {
-    for _ in 0..400 {
-        if app.count(sql).await == wanted {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(25)).await;
-    }
-    panic!("{sql} is {}, not {wanted}", app.count(sql).await);
-}
-
 #[tokio::test]
 async fn sent_now_it_reaches_everybody_once() {
     let app = TestApp::start().await;
@@ -84,7 +74,8 @@ async fn sent_now_it_reaches_everybody_once() {
         .submit(last.form("form[action$='/send']"))
         .await
         .expect(200);
-    eventually(&app, "SELECT COUNT(*) FROM mailing WHERE state = 4", 1).await;
+    app.wait_until("SELECT COUNT(*) FROM mailing WHERE state = 4", 1)
+        .await;
     for n in 1..=30 {
         assert_eq!(app.mails_to(&format!("r{n}@example.org")).await.len(), 1);
     }
@@ -174,7 +165,8 @@ async fn a_due_issue_fires_exactly_once_however_many_look() {
     canvass::digests::tick(&app.app).await.unwrap();
     app.advance(Duration::from_secs(7_200));
     canvass::digests::tick(&app.app).await.unwrap();
-    eventually(&app, "SELECT COUNT(*) FROM mailing WHERE state = 4", 1).await;
+    app.wait_until("SELECT COUNT(*) FROM mailing WHERE state = 4", 1)
+        .await;
     assert_eq!(
         app.count("SELECT COUNT(*) FROM captured_mail WHERE envelope_to LIKE 'r%'")
             .await,
@@ -194,7 +186,8 @@ async fn a_slot_missed_by_more_than_a_day_waits_for_a_person() {
         .expect(200);
     // Two days pass without a running server.
     app.advance(Duration::from_secs(2 * 24 * 3_600 + 1));
-    eventually(&app, "SELECT COUNT(*) FROM issue WHERE state = 2", 1).await;
+    app.wait_until("SELECT COUNT(*) FROM issue WHERE state = 2", 1)
+        .await;
     assert_eq!(app.count("SELECT COUNT(*) FROM mailing").await, 0);
     let issue = last.url.path().trim_end_matches("/send").to_owned();
     let held = editor
@@ -206,7 +199,8 @@ async fn a_slot_missed_by_more_than_a_day_waits_for_a_person() {
         .submit(held.form("form[action$='/send']"))
         .await
         .expect(200);
-    eventually(&app, "SELECT COUNT(*) FROM mailing WHERE state = 4", 1).await;
+    app.wait_until("SELECT COUNT(*) FROM mailing WHERE state = 4", 1)
+        .await;
 }
 
 #[tokio::test]
@@ -220,7 +214,8 @@ async fn a_slot_missed_by_less_goes_out_late() {
         .await
         .expect(200);
     app.advance(Duration::from_secs(20 * 3_600));
-    eventually(&app, "SELECT COUNT(*) FROM mailing WHERE state = 4", 1).await;
+    app.wait_until("SELECT COUNT(*) FROM mailing WHERE state = 4", 1)
+        .await;
 }
 
 /// The clock beside the field shows the time in the chosen zone.
@@ -338,7 +333,8 @@ async fn nobody_to_send_to_is_said_before_and_never_called_finished() {
         .await
         .expect(200);
     app.advance(Duration::from_secs(3_601));
-    eventually(&app, "SELECT COUNT(*) FROM issue WHERE state = 2", 1).await;
+    app.wait_until("SELECT COUNT(*) FROM issue WHERE state = 2", 1)
+        .await;
     assert_eq!(app.count("SELECT COUNT(*) FROM mailing").await, 0);
 }
 
@@ -354,7 +350,8 @@ async fn who_joins_after_the_cut_off_waits_for_the_next_issue() {
         .expect(200);
     readers(&app, newsletter.id, 6, 7).await;
     app.advance(Duration::from_secs(3_601));
-    eventually(&app, "SELECT COUNT(*) FROM mailing WHERE state = 4", 1).await;
+    app.wait_until("SELECT COUNT(*) FROM mailing WHERE state = 4", 1)
+        .await;
     readers(&app, newsletter.id, 8, 9).await;
     // Readers who subscribed between scheduling and the cut-off get it; those who subscribed later do not.
     assert_eq!(app.count("SELECT audience FROM mailing").await, 7);

@@ -9,6 +9,7 @@ use crate::support::app::TestApp;
 use crate::support::editor::signed_in;
 use crate::support::issues::{app_with, hand_over, hand_over_about, subscribe, until};
 use crate::support::smtp_server::{Act, At, SmtpServer};
+use crate::support::wait::Waiting;
 
 async fn subscribes(app: &TestApp, address: &str) {
     let reader = app.reader();
@@ -144,7 +145,7 @@ async fn the_page_and_the_metrics_tell_of_relays_and_issues() {
         "canvass_mailings_oldest_due_seconds",
         "canvass_outbox_oldest_seconds",
     ];
-    let until = tokio::time::Instant::now() + Duration::from_secs(20);
+    let waiting = Waiting::until("all gauges are there");
     loop {
         let text = metrics().await;
         let missing: Vec<&&str> = named.iter().filter(|name| !text.contains(**name)).collect();
@@ -152,11 +153,7 @@ async fn the_page_and_the_metrics_tell_of_relays_and_issues() {
             assert!(!text.contains("example.org"), "no domain is a label");
             break;
         }
-        assert!(
-            tokio::time::Instant::now() < until,
-            "{missing:?} in\n{text}"
-        );
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        waiting.still(format_args!("{missing:?} in\n{text}")).await;
     }
     server.forgive();
     app.advance(Duration::from_secs(15 * 60));

@@ -14,8 +14,7 @@ use crate::support::app::{START, TestApp};
 use crate::support::dkim::{Verdict, records, verdicts};
 use crate::support::issues::{app_with, hand_over, subscribe, until};
 use crate::support::smtp_server::{Received, SmtpServer};
-
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::support::wait::{PATIENCE, Waiting};
 
 /// Creates and activates keys for a domain.
 async fn keys_for(app: &TestApp, domain: &str) -> Vec<Key> {
@@ -116,14 +115,16 @@ async fn keys_change_while_the_server_runs_and_old_mails_go_on_verifying() {
 
     let first = keys_for(&app, "example.org").await;
     // Nothing notifies the server: it checks by itself.
-    let mut signed = Vec::new();
-    for n in 0..40 {
-        signed = issue(&app, &server, &format!("try{n}"), 2).await;
-        if signed[0].raw.contains("DKIM-Signature") {
-            break;
+    let waiting = Waiting::until("the mails are signed").every(Duration::from_millis(250));
+    let mut n = 0;
+    let signed = loop {
+        let mails = issue(&app, &server, &format!("try{n}"), 2).await;
+        if mails[0].raw.contains("DKIM-Signature") {
+            break mails;
         }
-        tokio::time::sleep(Duration::from_millis(250)).await;
-    }
+        n += 1;
+        waiting.still(&mails[0].raw).await;
+    };
     app.advance(Duration::from_secs(1));
     let second = keys_for(&app, "example.org").await;
     assert_ne!(first[0].selector, second[0].selector);
@@ -195,16 +196,12 @@ async fn keys_survive_a_new_secret_key() {
     let database = app.stop().await;
     config.secret_key = Secret::new(format!("{new},{old}"));
     // The last task of the stopped server may hold the data directory for a moment longer.
-    let until = tokio::time::Instant::now() + PATIENCE;
+    let waiting = Waiting::until("the data directory is free");
     let rotated = loop {
         let clock = Clock::manual(START);
         match App::build(config.clone(), Role::Server, clock, Random::System).await {
             Ok(app) => break app,
-            Err(StartError::Access(AccessError::Lock(_)))
-                if tokio::time::Instant::now() < until =>
-            {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
+            Err(StartError::Access(AccessError::Lock(_))) => waiting.still("it is locked").await,
             Err(error) => panic!("{error}"),
         }
     };

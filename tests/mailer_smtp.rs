@@ -287,6 +287,7 @@ async fn a_mail_that_was_opened_ahead_and_is_not_sent_reaches_nobody() {
         })
     ));
     session.quit().await;
+    // Whatever was under way has arrived by then; that nothing was cannot be seen earlier.
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert_eq!(server.count(), 1);
 }

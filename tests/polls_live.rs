@@ -16,6 +16,7 @@ use tracing::{Event, Metadata, Subscriber};
 use crate::polls_ballot_box::{Box, opened};
 use crate::support::app::TestApp;
 use crate::support::crowd::forgetful;
+use crate::support::wait;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const VOTES: usize = 20;
@@ -86,11 +87,10 @@ async fn polls_one_network_has_a_number_of_viewers_and_any_number_of_votes() {
     events_until(&mut second, "\"voters\":1").await;
     // A viewer who leaves is noticed by the connection.
     drop(first);
-    let begun = Instant::now();
-    while opened("198.51.100.9").await.status() != 200 {
-        assert!(begun.elapsed() < PATIENCE, "the place stays taken");
-        sleep(Duration::from_millis(50)).await;
-    }
+    wait::until("the place is free", async || {
+        opened("198.51.100.9").await.status() == 200
+    })
+    .await;
 }
 
 /// On another site's page no cookie says who answered: the ticket does that comes with the result.

@@ -4,11 +4,13 @@
 use std::time::Duration;
 
 use canvass::polls::{self, ballots};
+use canvass::types::PollId;
 use futures::future::join_all;
 
 use crate::support::app::{START, TestApp};
 use crate::support::editor::signed_in;
 use crate::support::reader::Reader;
+use crate::support::wait;
 
 /// 12 answers on the poll's page at nine o'clock UTC, then 14 from embeds an hour later.
 async fn answered(app: &TestApp) -> Reader {
@@ -256,19 +258,12 @@ async fn polls_a_difference_found_by_the_audit_is_on_the_editors_pages() {
     canvass::db::run(&*txn, sql, []).await.unwrap();
     txn.commit().await.unwrap();
     let id = app.count("SELECT id FROM poll").await;
-    for _ in 0..200 {
-        app.app.polls.audits.tick(&app.app.db).await.unwrap();
-        if !app
-            .app
-            .polls
-            .audits
-            .differences(canvass::types::PollId(id))
-            .is_empty()
-        {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let audits = &app.app.polls.audits;
+    wait::until("the audit finds the difference", async || {
+        audits.tick(&app.app.db).await.unwrap();
+        !audits.differences(PollId(id)).is_empty()
+    })
+    .await;
     let page = editor.get("/admin").await.expect(200);
     page.says("do not match its ballots");
     let page = editor.get("/admin/polls/trust").await.expect(200);

@@ -10,6 +10,7 @@ use reqwest::Client;
 use tokio::time::Instant;
 
 use crate::support::database::TestDatabase;
+use crate::support::wait::{self, Waiting};
 
 const KEY: &str = "a secret key of at least 32 characters";
 
@@ -167,14 +168,8 @@ impl Server {
             child,
             url: format!("http://{address}"),
         };
-        let until = Instant::now() + Duration::from_secs(30);
-        loop {
-            if server.is_ready().await {
-                return server;
-            }
-            assert!(Instant::now() < until, "the server does not get ready");
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        wait::until("the server is ready", async || server.is_ready().await).await;
+        server
     }
 
     async fn is_ready(&self) -> bool {
@@ -191,12 +186,12 @@ impl Server {
 
     pub async fn ended(&mut self) -> (Option<i32>, Duration) {
         let began = Instant::now();
+        let waiting = Waiting::until("the server has ended");
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return (status.code(), began.elapsed());
             }
-            assert!(began.elapsed() < Duration::from_secs(20), "it does not end");
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            waiting.still("it runs").await;
         }
     }
 }
