@@ -41,6 +41,22 @@ async fn state(app: &TestApp, issue: IssueId) -> MailingState {
     progress(app, issue).await.state
 }
 
+/// Asserts that an issue that 149 readers have has paused itself, and that its page says so and `told`; returns the
+/// reason.
+async fn paused_itself(app: &TestApp, issue: IssueId, told: &str) -> String {
+    let paused = progress(app, issue).await;
+    assert_eq!(paused.state, MailingState::Paused);
+    assert_eq!(paused.counts.sent, 149, "the numbers stay as they were");
+    signed_in(app)
+        .await
+        .get(&format!("/admin/issues/{}", issue.0))
+        .await
+        .expect(200)
+        .says("Canvass paused this issue automatically.")
+        .says(told);
+    paused.reason
+}
+
 #[tokio::test]
 async fn many_addresses_that_do_not_exist_pause_it_at_each_limit_once() {
     let server = SmtpServer::start().await;
@@ -55,21 +71,8 @@ async fn many_addresses_that_do_not_exist_pause_it_at_each_limit_once() {
     }
     assert_eq!(state(&app, issue).await, MailingState::Sending);
     comes_back(&app, issue, 4, &gone).await;
-    let paused = progress(&app, issue).await;
-    assert_eq!(paused.state, MailingState::Paused);
-    assert!(
-        paused.reason.starts_with("5 of the 149 addresses"),
-        "{}",
-        paused.reason
-    );
-    assert_eq!(paused.counts.sent, 149, "the numbers stay as they were");
-    let editor = signed_in(&app).await;
-    editor
-        .get(&format!("/admin/issues/{}", issue.0))
-        .await
-        .expect(200)
-        .says("Canvass paused this issue automatically.")
-        .says("do not exist, as reports say that came back");
+    let reason = paused_itself(&app, issue, "do not exist, as reports say that came back").await;
+    assert!(reason.starts_with("5 of the 149 addresses"), "{reason}");
     let told = orders(app.app.db.read(), issue, 5).await.unwrap();
     assert_eq!(told[0].kind, OrderKind::PausedItself);
 
@@ -109,23 +112,14 @@ async fn refusals_because_of_us_pause_it_and_cost_no_reader_anything() {
     }
     assert_eq!(state(&app, issue).await, MailingState::Sending);
     comes_back(&app, issue, 9, &refused).await;
-    let paused = progress(&app, issue).await;
-    assert_eq!(paused.state, MailingState::Paused);
+    let told = "Came back later: 10 because the receiving server refuses us or this message.";
+    let reason = paused_itself(&app, issue, told).await;
     assert!(
-        paused.reason.starts_with("10 of the 149 mails") && paused.reason.contains("5.7.26"),
-        "{}",
-        paused.reason
+        reason.starts_with("10 of the 149 mails") && reason.contains("5.7.26"),
+        "{reason}"
     );
-    assert_eq!(paused.counts.sent, 149, "the numbers stay as they were");
     let ended = "SELECT COUNT(*) FROM subscription WHERE state <> 1";
     assert_eq!(app.count(ended).await, 0);
-    let editor = signed_in(&app).await;
-    editor
-        .get(&format!("/admin/issues/{}", issue.0))
-        .await
-        .expect(200)
-        .says("Canvass paused this issue automatically.")
-        .says("Came back later: 10 because the receiving server refuses us or this message.");
     let metric = "canvass_mails_came_back{reason=\"ours\"}";
     wait::until(metric, async || {
         let answer = reqwest::get(app.url("/metrics")).await.unwrap();

@@ -270,12 +270,7 @@ async fn an_embedded_result_is_live_for_those_who_answered() {
     wait_for_module(&browser).await;
     choose_and_send(&browser, 1).await;
     wait_for_result(&browser, "1 reader chose to answer").await;
-    let answer = [("option", "2")];
-    here.app
-        .reader()
-        .post("/p/trust", &answer)
-        .await
-        .expect(200);
+    here.another_answers("2").await;
     wait_for_result(&browser, "2 readers chose to answer").await;
     let seen = here.road.seen();
     let asked = seen.iter().filter(|line| line.contains("/live")).count();
@@ -303,12 +298,7 @@ async fn a_note_in_the_sites_own_words_never_loses_an_answer() {
     {
         if lang == "de" {
             // No proof of work, so it is not counted.
-            let answer = [("option", "2")];
-            here.app
-                .reader()
-                .post("/p/trust", &answer)
-                .await
-                .expect(200);
+            here.another_answers("2").await;
         }
         let opening = format!("<html lang=\"{lang}\">");
         here.publisher

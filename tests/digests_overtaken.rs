@@ -5,17 +5,14 @@ use std::time::Duration;
 use canvass::types::varint::pack;
 use sea_orm::Value;
 
-use crate::digests_sending::{readers, scheduled, written};
+use crate::digests_sending::{readers, scheduled, to_be_sent, written};
 use crate::support::app::TestApp;
 use crate::support::editor::signed_in;
 
 #[tokio::test]
 async fn a_second_press_shows_the_issue_and_a_late_stop_says_so() {
     let app = TestApp::start_with(|config| config.mail.undo_seconds = 30).await;
-    let newsletter = app.newsletter("brief").await;
-    readers(&app, newsletter.id, 1, 3).await;
-    let editor = signed_in(&app).await;
-    let last = written(&editor, "Pressed twice").await;
+    let (editor, last) = to_be_sent(&app, 3, "Pressed twice").await;
     let send = last.form("form[action$='/send']");
     let waiting = editor.submit(send.clone()).await.expect(200);
     let again = editor.submit(send.clone()).await.expect(200);
@@ -33,10 +30,7 @@ async fn a_second_press_shows_the_issue_and_a_late_stop_says_so() {
 #[tokio::test]
 async fn what_another_editor_changed_is_not_sent_and_the_error_leads_to_it() {
     let app = TestApp::start().await;
-    let newsletter = app.newsletter("brief").await;
-    readers(&app, newsletter.id, 1, 3).await;
-    let editor = signed_in(&app).await;
-    let last = written(&editor, "Twice written").await;
+    let (editor, last) = to_be_sent(&app, 3, "Twice written").await;
     let issue = last.url.path().trim_end_matches("/send").to_owned();
     let form = editor.get(&issue).await.expect(200).form("#composer");
     let form = form.fill("body", "Good evening.").button("then", "preview");

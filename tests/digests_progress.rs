@@ -3,18 +3,18 @@
 
 use std::time::Duration;
 
-use canvass::config::{InDoubt, Relay, Transport};
+use canvass::config::InDoubt;
 use canvass::mailer::mailing::{self, MailingState, Steer};
-use canvass::types::{EmailAddress, Secret};
+use canvass::types::EmailAddress;
 use serde_json::Value;
 
 use crate::support::app::TestApp;
 use crate::support::editor::{EDITOR, signed_in, signed_in_as};
-use crate::support::issues::{app_with, hand_over, steer, subscribe, until};
+use crate::support::issues::{app_of, app_with, hand_over, relay, steer, subscribe, until};
+use crate::support::page::Page;
 use crate::support::reader::Reader;
 use crate::support::smtp_server::{Act, At, SmtpServer};
-
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::support::wait::{PATIENCE, Waiting};
 
 /// A stream of events, read to its end.
 struct Stream {
@@ -153,7 +153,7 @@ async fn many_viewers_share_one_look_and_the_server_can_stop() {
         let (_, now) = stream.next().await.unwrap();
         assert_eq!(now["state"], "Paused", "a change reaches everybody");
     }
-    tokio::time::timeout(PATIENCE, app.stop())
+    tokio::time::timeout(Duration::from_secs(20), app.stop())
         .await
         .expect("stopped");
     for stream in &mut streams {
@@ -190,6 +190,18 @@ async fn a_stream_ends_with_the_editors_account() {
     assert!(stream.next().await.is_none());
 }
 
+/// The page as soon as it says this: the first visitor starts the watch that measures the pace.
+async fn once_it_says(editor: &Reader, path: &str, words: &str) -> Page {
+    let waiting = Waiting::until(&format!("{path} says {words:?}"));
+    loop {
+        let page = editor.get(path).await.expect(200);
+        if page.text().contains(words) {
+            return page;
+        }
+        waiting.still(page.text()).await;
+    }
+}
+
 /// Complete without a script: the numbers, the pace after a while, the headline of every state, and links onwards.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_is_whole_without_a_script() {
@@ -204,9 +216,7 @@ async fn the_page_is_whole_without_a_script() {
     let issue = hand_over(&app, &daily, Duration::ZERO).await;
     let path = format!("/admin/issues/{}", issue.0);
     server.wait_for(20, PATIENCE).await;
-    editor.get(&path).await.expect(200);
-    tokio::time::sleep(Duration::from_millis(1_300)).await;
-    let page = editor.get(&path).await.expect(200).says("mails a");
+    let page = once_it_says(&editor, &path, "mails a").await;
     let page = editor
         .submit(page.form("form[action$='/pause']"))
         .await
@@ -277,31 +287,17 @@ async fn an_issue_that_stopped_itself_says_why() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_issue_that_waits_for_tomorrow_says_so() {
     let server = SmtpServer::start().await;
-    let relay = Relay {
-        name: "relay".to_owned(),
-        url: Secret::new(server.url()),
-        weight: 1,
-        connections: None,
-        mails_per_connection: None,
-        per_second: 0,
-        per_day: 3,
-        warm_up: None,
-    };
-    let app = TestApp::start_with(|config| {
-        config.mail.transport = Transport::Smtp;
-        config.mail.relays = vec![relay];
-    })
-    .await;
+    let mut limited = relay("relay", server.url());
+    limited.per_day = 3;
+    let app = app_of(vec![limited], |_| {}).await;
     let daily = app.newsletter("daily").await;
     subscribe(&app, &daily, 10).await;
     let editor = signed_in(&app).await;
     let issue = hand_over(&app, &daily, Duration::ZERO).await;
     until(&app, issue, |p| p.counts.sent == 3).await;
     let path = format!("/admin/issues/{}", issue.0);
-    editor.get(&path).await.expect(200);
-    tokio::time::sleep(Duration::from_millis(1_500)).await;
-    let page = editor.get(&path).await.expect(200);
-    let page = page.says("as its daily limit allows. The others go out tomorrow");
+    let tomorrow = "as its daily limit allows. The others go out tomorrow";
+    let page = once_it_says(&editor, &path, tomorrow).await;
     editor
         .follow(&page, "the mail queue")
         .await

@@ -47,6 +47,15 @@ pub async fn written(editor: &Reader, subject: &str) -> Page {
     editor.submit(form).await.expect(200)
 }
 
+/// A newsletter with `n` readers, an editor, and an issue of theirs; the last page before it goes out.
+pub async fn to_be_sent(app: &TestApp, n: i64, subject: &str) -> (Reader, Page) {
+    let newsletter = app.newsletter("brief").await;
+    readers(app, newsletter.id, 1, n).await;
+    let editor = signed_in(app).await;
+    let last = written(&editor, subject).await;
+    (editor, last)
+}
+
 /// Chooses a time on the last page, sees it in words, and confirms it.
 pub async fn scheduled(editor: &Reader, last: &Page, at: &str, zone: &str) -> Page {
     let form = last
@@ -66,10 +75,8 @@ pub async fn scheduled(editor: &Reader, last: &Page, at: &str, zone: &str) -> Pa
 #[tokio::test]
 async fn sent_now_it_reaches_everybody_once() {
     let app = TestApp::start().await;
-    let newsletter = app.newsletter("brief").await;
-    readers(&app, newsletter.id, 1, 30).await;
-    let editor = signed_in(&app).await;
-    let last = written(&editor, "To all").await.says("Send to 30 readers");
+    let (editor, last) = to_be_sent(&app, 30, "To all").await;
+    let last = last.says("Send to 30 readers");
     editor
         .submit(last.form("form[action$='/send']"))
         .await
@@ -100,10 +107,7 @@ async fn sent_now_it_reaches_everybody_once() {
 #[tokio::test]
 async fn the_undo_delay_takes_it_back() {
     let app = TestApp::start_with(|config| config.mail.undo_seconds = 30).await;
-    let newsletter = app.newsletter("brief").await;
-    readers(&app, newsletter.id, 1, 3).await;
-    let editor = signed_in(&app).await;
-    let last = written(&editor, "Too early").await;
+    let (editor, last) = to_be_sent(&app, 3, "Too early").await;
     let waiting = editor
         .submit(last.form("form[action$='/send']"))
         .await
@@ -131,10 +135,7 @@ async fn the_undo_delay_takes_it_back() {
 #[tokio::test]
 async fn a_due_issue_fires_exactly_once_however_many_look() {
     let app = TestApp::start().await;
-    let newsletter = app.newsletter("brief").await;
-    readers(&app, newsletter.id, 1, 5).await;
-    let editor = signed_in(&app).await;
-    let last = written(&editor, "At ten").await;
+    let (editor, last) = to_be_sent(&app, 5, "At ten").await;
     // START is Monday, 2 March 2026, 10:00 in Berlin.
     let page = scheduled(&editor, &last, "2026-03-02T10:30", "Europe/Berlin")
         .await
@@ -177,10 +178,7 @@ async fn a_due_issue_fires_exactly_once_however_many_look() {
 #[tokio::test]
 async fn a_slot_missed_by_more_than_a_day_waits_for_a_person() {
     let app = TestApp::start().await;
-    let newsletter = app.newsletter("brief").await;
-    readers(&app, newsletter.id, 1, 2).await;
-    let editor = signed_in(&app).await;
-    let last = written(&editor, "Old news").await;
+    let (editor, last) = to_be_sent(&app, 2, "Old news").await;
     scheduled(&editor, &last, "2026-03-03T07:00", "Europe/Berlin")
         .await
         .expect(200);
@@ -206,10 +204,7 @@ async fn a_slot_missed_by_more_than_a_day_waits_for_a_person() {
 #[tokio::test]
 async fn a_slot_missed_by_less_goes_out_late() {
     let app = TestApp::start().await;
-    let newsletter = app.newsletter("brief").await;
-    readers(&app, newsletter.id, 1, 2).await;
-    let editor = signed_in(&app).await;
-    let last = written(&editor, "Late").await;
+    let (editor, last) = to_be_sent(&app, 2, "Late").await;
     scheduled(&editor, &last, "2026-03-02T11:00", "Europe/Berlin")
         .await
         .expect(200);
@@ -222,10 +217,7 @@ async fn a_slot_missed_by_less_goes_out_late() {
 #[tokio::test]
 async fn the_clock_beside_the_time_is_that_of_the_chosen_zone() {
     let app = TestApp::start().await;
-    let newsletter = app.newsletter("brief").await;
-    readers(&app, newsletter.id, 1, 1).await;
-    let editor = signed_in(&app).await;
-    let last = written(&editor, "Over there").await;
+    let (editor, last) = to_be_sent(&app, 1, "Over there").await;
     let hint = |page: &Page| page.all("#at-hint").concat();
     let zone = last.form("form[action$='/schedule']");
     let home = zone.value("zone").unwrap().to_owned();
@@ -262,10 +254,7 @@ async fn the_clock_beside_the_time_is_that_of_the_chosen_zone() {
 #[tokio::test]
 async fn a_mail_that_cannot_be_sent_cannot_be_scheduled() {
     let app = TestApp::start().await;
-    let newsletter = app.newsletter("brief").await;
-    readers(&app, newsletter.id, 1, 1).await;
-    let editor = signed_in(&app).await;
-    let last = written(&editor, "Soon empty").await;
+    let (editor, last) = to_be_sent(&app, 1, "Soon empty").await;
     assert!(last.body.find("Who gets it") < last.body.find("Send to 1 reader"));
     let issue = last.url.path().trim_end_matches("/send").to_owned();
     let page = editor.get(&issue).await.expect(200);
@@ -281,10 +270,7 @@ async fn a_mail_that_cannot_be_sent_cannot_be_scheduled() {
 #[tokio::test]
 async fn times_that_clocks_skip_or_show_twice_are_explained() {
     let app = TestApp::start().await;
-    let newsletter = app.newsletter("brief").await;
-    readers(&app, newsletter.id, 1, 1).await;
-    let editor = signed_in(&app).await;
-    let last = written(&editor, "Spring").await;
+    let (editor, last) = to_be_sent(&app, 1, "Spring").await;
     let check = |at: &str, zone: &str| {
         last.form("form[action$='/schedule']")
             .fill("at", at)
@@ -365,10 +351,7 @@ async fn who_joins_after_the_cut_off_waits_for_the_next_issue() {
 #[tokio::test]
 async fn a_scheduled_text_cannot_be_changed_behind_its_back() {
     let app = TestApp::start().await;
-    let newsletter = app.newsletter("brief").await;
-    readers(&app, newsletter.id, 1, 1).await;
-    let editor = signed_in(&app).await;
-    let last = written(&editor, "As agreed").await;
+    let (editor, last) = to_be_sent(&app, 1, "As agreed").await;
     let composer = editor
         .get(last.url.path().trim_end_matches("/send"))
         .await

@@ -6,15 +6,15 @@ use std::time::Duration;
 use canvass::db::group_commit::{GroupCommit, Queue};
 use canvass::db::{self, Db, TURN, Turns};
 use canvass::mailer::mailing::MailingState;
+use canvass::polls;
 use canvass::polls::ballots::{Answer, Slip};
-use canvass::polls::{self, Choice, Place, Sent, Voter};
 use canvass::types::{Secret, UnixMillis};
 
+use crate::polls_ballot_box::answer_to;
 use crate::support::cluster::Cluster;
 use crate::support::cutting_proxy::{Cut, CuttingProxy, WRITERS};
 use crate::support::database::{TestDatabase, server_needed, sqlite_needed};
 use crate::support::issues::{app_with, hand_over, subscribe, the_ledger_agrees, until};
-use crate::support::require;
 use crate::support::smtp_server::SmtpServer;
 use crate::support::wait;
 
@@ -71,12 +71,8 @@ async fn what_is_added_is_added_once() {
 /// The server crashes before anything of a transaction is on disk, and reuses its transaction id for another.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_another_transaction_with_its_id_did_is_not_taken_for_its_own() {
-    if server_needed().is_none() {
+    let Some(cluster) = Cluster::needed() else {
         return;
-    }
-    let cluster = match Cluster::start() {
-        Ok(cluster) => cluster,
-        Err(why) => return require::skip(&why),
     };
     let database = TestDatabase::on(&cluster.url()).await;
     let proxy = CuttingProxy::before(&cluster.url()).await;
@@ -215,21 +211,9 @@ async fn an_issue_and_a_poll_count_right_while_commits_are_cut() {
     let poll = std::sync::Arc::new(polls::by_id(&app.app.db, poll).await.unwrap().unwrap());
     let voting = (0..40).map(|who| {
         // Some voters are new and take one round trip; the others need a query first.
-        let marker = format!("{who:022}");
-        let is_new = who % 4 > 0;
-        let voter = Voter::Browser(marker);
         let answer = Answer {
-            voter: voter.key(&poll),
-            is_new,
-            choice: Choice::read(&poll, &Sent::options(["1"])).unwrap(),
-            poll: poll.clone(),
-            tier: voter.tier(),
-            place: Place::PollPage,
-            issue: None,
-            network: None,
-            link: None,
-            once: None,
-            witness: None,
+            is_new: who % 4 > 0,
+            ..answer_to(&poll, who, &["1"])
         };
         app.app.polls.queue.submit(Slip::from(answer))
     });

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::digests_sending::written;
 use crate::support::app::TestApp;
-use crate::support::editor::{signed_in, signed_in_as};
+use crate::support::editor::{draft_poll, signed_in, signed_in_as};
 use crate::support::page::Page;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -101,13 +101,7 @@ async fn a_text_for_an_issue_that_is_no_longer_a_draft_is_given_back() {
 async fn a_question_that_another_editor_overtook_is_given_back() {
     let app = TestApp::start().await;
     let mara = signed_in(&app).await;
-    let page = mara.get("/admin/polls/new").await.expect(200);
-    let form = page
-        .form("main form.form")
-        .fill("question.1", "Is the tram worth it?")
-        .fill("slug", "tram")
-        .with_options(1, &["Yes", "No"]);
-    mara.submit(form.button("then", "save")).await.expect(200);
+    draft_poll(&mara, "tram", "Is the tram worth it?").await;
     let omar = signed_in_as(&app, "omar@lindenpost.example").await;
     let [maras, omars] = [&mara, &omar].map(|editor| editor.get("/admin/polls/tram/edit"));
     let (maras, omars) = (maras.await.expect(200), omars.await.expect(200));

@@ -5,41 +5,16 @@ mod relay_limits;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use canvass::config::{self, Config, Transport};
 use canvass::mailer::mailing::MailingState;
 use canvass::mailer::{self, BreakerState};
-use canvass::types::Secret;
 
-use crate::support::app::TestApp;
 use crate::support::issues::{
-    app_with, at_rest, hand_over, lanes_at_rest, progress, readers_at, the_ledger_agrees, until,
+    app_of, app_with, at_rest, hand_over, lanes_at_rest, progress, readers_at, relay,
+    the_ledger_agrees, until,
 };
 use crate::support::single_mails::enqueue;
 use crate::support::smtp_server::{Act, At, SmtpServer};
 use crate::support::wait::{self, Waiting};
-
-fn relay(name: &str, url: String) -> config::Relay {
-    config::Relay {
-        name: name.to_owned(),
-        url: Secret::new(url),
-        weight: 1,
-        connections: None,
-        mails_per_connection: None,
-        per_second: 0,
-        per_day: 0,
-        warm_up: None,
-    }
-}
-
-async fn app_of(relays: Vec<config::Relay>, change: impl FnOnce(&mut Config)) -> TestApp {
-    TestApp::start_with(|config| {
-        config.mail.transport = Transport::Smtp;
-        config.mail.relays = relays;
-        config.mail.connections = 4;
-        change(config);
-    })
-    .await
-}
 
 /// How many mails a server accepted for each domain.
 fn domains(server: &SmtpServer) -> BTreeMap<String, usize> {

@@ -4,7 +4,6 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use canvass::config::{self, Config, Transport};
 use canvass::db;
 use canvass::mailer::mailing::{self, AllowedAgain, MailingState, Reason, Steer};
 use canvass::mailer::{self, BreakerState};
@@ -12,7 +11,8 @@ use canvass::types::{Secret, UnixMillis};
 
 use crate::support::app::TestApp;
 use crate::support::issues::{
-    app_with, by, hand_over, many_readers_at, progress, readers_at, steer, the_ledger_agrees, until,
+    app_of, app_with, by, hand_over, many_readers_at, progress, readers_at, relay, steer,
+    the_ledger_agrees, until,
 };
 use crate::support::single_mails::enqueue;
 use crate::support::smtp_server::{Act, At, Offers, SmtpServer};
@@ -22,25 +22,10 @@ const BLOCKED: &str = "554 5.7.1 Service unavailable; Client host blocked using 
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// An app with a relay at each of the servers.
-async fn app_of(servers: &[&SmtpServer], change: impl FnOnce(&mut Config)) -> TestApp {
-    let relay = |(n, server): (usize, &&SmtpServer)| config::Relay {
-        name: format!("relay {n}"),
-        url: Secret::new(server.url()),
-        weight: 1,
-        connections: None,
-        mails_per_connection: None,
-        per_second: 0,
-        per_day: 0,
-        warm_up: None,
-    };
-    let relays = servers.iter().enumerate().map(relay).collect();
-    TestApp::start_with(|config| {
-        config.mail.transport = Transport::Smtp;
-        config.mail.relays = relays;
-        config.mail.connections = 4;
-        change(config);
-    })
-    .await
+async fn app_at(servers: &[&SmtpServer]) -> TestApp {
+    let relays = servers.iter().enumerate();
+    let relays = relays.map(|(n, server)| relay(&format!("relay {n}"), server.url()));
+    app_of(relays.collect(), |_| {}).await
 }
 
 #[tokio::test]
@@ -48,7 +33,7 @@ async fn what_one_relay_refuses_because_of_us_goes_through_the_other() {
     for at in [At::Mail, At::Dot] {
         let (blocking, well) = (SmtpServer::start().await, SmtpServer::start().await);
         blocking.say(at, "", BLOCKED);
-        let app = app_of(&[&blocking, &well], |_| {}).await;
+        let app = app_at(&[&blocking, &well]).await;
         let daily = app.newsletter("daily").await;
         readers_at(&app, &daily, "example.org", 150).await;
         let issue = hand_over(&app, &daily, Duration::ZERO).await;
@@ -136,7 +121,7 @@ async fn while_another_relay_rests_nobody_is_failed() {
     let (blocking, away) = (SmtpServer::start().await, SmtpServer::start().await);
     blocking.say(At::Mail, "", BLOCKED);
     away.refuse_connections();
-    let app = app_of(&[&blocking, &away], |_| {}).await;
+    let app = app_at(&[&blocking, &away]).await;
     let daily = app.newsletter("daily").await;
     readers_at(&app, &daily, "example.org", 60).await;
     let issue = hand_over(&app, &daily, Duration::ZERO).await;
@@ -176,7 +161,7 @@ async fn a_single_mail_that_is_refused_because_of_us_waits_and_comes() {
 async fn a_single_mail_goes_to_the_relay_that_takes_it() {
     let (blocking, well) = (SmtpServer::start().await, SmtpServer::start().await);
     blocking.say(At::Dot, "", BLOCKED);
-    let app = app_of(&[&blocking, &well], |_| {}).await;
+    let app = app_at(&[&blocking, &well]).await;
     for n in 0..12 {
         enqueue(&app, &format!("ada{n}@example.org")).await;
     }
@@ -222,7 +207,7 @@ async fn a_mail_larger_than_the_relay_takes_is_not_tried_there() {
         .await
     };
     let small = offering(1_000).await;
-    let app = app_of(&[&small], |_| {}).await;
+    let app = app_at(&[&small]).await;
     let daily = app.newsletter("daily").await;
     readers_at(&app, &daily, "example.org", 40).await;
     let issue = hand_over(&app, &daily, Duration::ZERO).await;
@@ -241,7 +226,7 @@ async fn a_mail_larger_than_the_relay_takes_is_not_tried_there() {
     assert_eq!(small.commands("MAIL"), 0);
 
     let large = offering(1_000_000).await;
-    let app = app_of(&[&small, &large], |_| {}).await;
+    let app = app_at(&[&small, &large]).await;
     let daily = app.newsletter("daily").await;
     readers_at(&app, &daily, "example.org", 40).await;
     let issue = hand_over(&app, &daily, Duration::ZERO).await;

@@ -15,7 +15,6 @@ use canvass::types::UnixMillis;
 use crate::support::cluster::Cluster;
 use crate::support::database::{TestDatabase, server_needed, sqlite_needed};
 use crate::support::issues::{app_with, hand_over, subscribe, the_ledger_agrees, until};
-use crate::support::require;
 use crate::support::smtp_server::{Act, At, SmtpServer};
 use crate::support::trial::Trial;
 use crate::support::wait;
@@ -68,12 +67,8 @@ async fn all_connections_to_the_database_are_ended_again_and_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_database_is_stopped_without_warning_and_started_again() {
-    if server_needed().is_none() {
+    let Some(cluster) = Cluster::needed() else {
         return;
-    }
-    let cluster = match Cluster::start() {
-        Ok(cluster) => cluster,
-        Err(why) => return require::skip(&why),
     };
     let database = TestDatabase::on(&cluster.url()).await;
     let mut trial = Trial::on(database, "resend", 300).await;

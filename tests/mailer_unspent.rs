@@ -10,7 +10,8 @@ use tokio::time::sleep;
 
 use crate::support::app::TestApp;
 use crate::support::issues::{
-    app_with, at_rest, hand_over, lanes_at_rest, progress, subscribe, the_ledger_agrees, until,
+    app_of, app_with, at_rest, hand_over, lanes_at_rest, progress, relay, subscribe,
+    the_ledger_agrees, until,
 };
 use crate::support::single_mails::enqueue;
 use crate::support::smtp_server::{Act, At, SmtpServer};
@@ -89,22 +90,9 @@ async fn a_connection_that_is_closed_between_two_mails_costs_nothing() {
         let server = SmtpServer::start().await;
         let accepted = Act::SayAndDrop(format!("250 2.0.0 queued\r\n{says}"));
         server.rule(At::Dot, "", accepted, None);
-        let url = server.url();
-        let app = app_with(&server, |config| {
-            config.mail.connections = 1;
-            config.mail.smtp_url = canvass::types::Secret::new(String::new());
-            config.mail.relays = vec![canvass::config::Relay {
-                name: String::new(),
-                url: canvass::types::Secret::new(url),
-                weight: 1,
-                connections: None,
-                mails_per_connection: None,
-                per_second,
-                per_day: 0,
-                warm_up: None,
-            }];
-        })
-        .await;
+        let mut paced = relay("", server.url());
+        paced.per_second = per_second;
+        let app = app_of(vec![paced], |config| config.mail.connections = 1).await;
         let daily = app.newsletter("daily").await;
         subscribe(&app, &daily, 4).await;
         let issue = hand_over(&app, &daily, Duration::ZERO).await;
@@ -162,22 +150,8 @@ async fn who_was_deferred_before_is_deferred_again_with_the_attempts_that_were_s
 async fn another_relay_takes_at_once_what_the_first_sent_away() {
     let (first, second) = (SmtpServer::start().await, SmtpServer::start().await);
     first.say(At::Dot, "", AWAY);
-    let urls = [first.url(), second.url()];
-    let app = app_with(&first, |config| {
-        config.mail.smtp_url = canvass::types::Secret::new(String::new());
-        let relay = |(n, url): (usize, &String)| canvass::config::Relay {
-            name: format!("relay{n}"),
-            url: canvass::types::Secret::new(url.clone()),
-            weight: 1,
-            connections: None,
-            mails_per_connection: None,
-            per_second: 0,
-            per_day: 0,
-            warm_up: None,
-        };
-        config.mail.relays = urls.iter().enumerate().map(relay).collect();
-    })
-    .await;
+    let relays = vec![relay("first", first.url()), relay("second", second.url())];
+    let app = app_of(relays, |_| {}).await;
     let daily = app.newsletter("daily").await;
     subscribe(&app, &daily, 60).await;
     let issue = hand_over(&app, &daily, Duration::ZERO).await;

@@ -9,6 +9,7 @@ mod support;
 
 mod admin_sign_in;
 mod admin_sign_in_cost;
+mod admin_sign_in_limits;
 mod admin_sign_in_seen;
 mod architecture;
 mod asked_transactions;
@@ -23,6 +24,7 @@ mod browser_composer;
 mod browser_embeds;
 mod browser_embeds_budget;
 mod browser_embeds_results;
+mod browser_embeds_surroundings;
 mod browser_embeds_trouble;
 mod browser_every_page;
 mod browser_kept_current;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::support::app::TestApp;
-use super::support::editor::{signed_in, signed_in_as};
+use super::support::editor::{draft_poll, signed_in, signed_in_as};
 
 #[tokio::test]
 async fn a_poll_is_not_opened_after_its_close() {
@@ -64,13 +64,7 @@ async fn a_poll_is_not_opened_after_its_close() {
 async fn a_poll_is_opened_only_as_the_editor_saw_it() {
     let app = TestApp::start().await;
     let mara = signed_in(&app).await;
-    let page = mara.get("/admin/polls/new").await.expect(200);
-    let form = page
-        .form("main form.form")
-        .fill("question.1", "Is the tram worth it?")
-        .fill("slug", "tram")
-        .with_options(1, &["Yes", "No"]);
-    let seen = mara.submit(form.button("then", "save")).await.expect(200);
+    let seen = draft_poll(&mara, "tram", "Is the tram worth it?").await;
     let omar = signed_in_as(&app, "omar@lindenpost.example").await;
     let edit = omar.get("/admin/polls/tram/edit").await.expect(200);
     let form = edit

@@ -8,9 +8,10 @@ use canvass::mailer;
 use canvass::mailer::mailing::MailingState;
 use canvass::types::IssueId;
 
-use super::{app_of, relay};
 use crate::support::app::TestApp;
-use crate::support::issues::{app_with, hand_over, readers_at, the_ledger_agrees, until};
+use crate::support::issues::{
+    app_of, app_with, hand_over, readers_at, relay, the_ledger_agrees, until,
+};
 use crate::support::smtp_server::{Act, At, SmtpServer};
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);

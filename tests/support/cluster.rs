@@ -5,6 +5,9 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
+use super::database::server_needed;
+use super::require;
+
 /// A cluster, stopped and deleted when dropped.
 pub struct Cluster {
     bin: PathBuf,
@@ -21,8 +24,21 @@ impl Drop for Cluster {
 }
 
 impl Cluster {
+    /// One for a test that needs it: where the tests do not run on PostgreSQL, or it cannot be started, it prints that
+    /// the test is skipped.
+    pub fn needed() -> Option<Self> {
+        server_needed()?;
+        match Self::start() {
+            Ok(cluster) => Some(cluster),
+            Err(why) => {
+                require::skip(&why);
+                None
+            }
+        }
+    }
+
     /// Creates and starts one; `Err` says what is missing.
-    pub fn start() -> Result<Self, String> {
+    fn start() -> Result<Self, String> {
         let bin = newest_bin().ok_or("initdb is not installed")?;
         let user = if id("-u") != "0" {
             None
@@ -160,7 +176,6 @@ fn newest_bin() -> Option<PathBuf> {
         .filter(|bin: &PathBuf| bin.join("initdb").is_file())
         .collect();
     bins.sort();
-    bins.pop().or_else(|| {
-        super::require::program(&["initdb"]).and_then(|p| p.parent().map(Path::to_path_buf))
-    })
+    bins.pop()
+        .or_else(|| require::program(&["initdb"]).and_then(|p| p.parent().map(Path::to_path_buf)))
 }

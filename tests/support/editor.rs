@@ -4,6 +4,7 @@ use canvass::admin;
 use canvass::types::EmailAddress;
 
 use super::app::TestApp;
+use super::page::Page;
 use super::reader::Reader;
 
 /// The address of [`signed_in`].
@@ -23,6 +24,18 @@ pub async fn invited(app: &TestApp, email: &str) -> String {
 /// A browser that is signed in as an editor, having just set the password.
 pub async fn signed_in(app: &TestApp) -> Reader {
     signed_in_as(app, EDITOR).await
+}
+
+/// Saves a poll with one question and the options Yes and No as a draft; returns its page.
+pub async fn draft_poll(editor: &Reader, slug: &str, question: &str) -> Page {
+    let page = editor.get("/admin/polls/new").await.expect(200);
+    let form = page
+        .form("main form.form")
+        .fill("question.1", question)
+        .fill("slug", slug)
+        .with_options(1, &["Yes", "No"]);
+    let saved = editor.submit(form.button("then", "save")).await;
+    saved.expect(200)
 }
 
 /// Like [`signed_in`], for another address.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use canvass::config::{Config, Transport};
+use canvass::config::{Config, Relay, Transport};
 use canvass::db::{self, Db};
 use canvass::mailer::mailing::{self, By, Change, Counts, Handover, Progress, Steer};
 use canvass::mailer::mime::{Draft, Edition, ListHeaders, Mailbox, Slots};
@@ -23,6 +23,31 @@ pub async fn app_with(server: &SmtpServer, change: impl FnOnce(&mut Config)) -> 
         config.mail.transport = Transport::Smtp;
         config.mail.smtp_url = Secret::new(url);
         config.mail.connections = 3;
+        change(config);
+    })
+    .await
+}
+
+/// A relay at `url`, without limits.
+pub fn relay(name: &str, url: String) -> Relay {
+    Relay {
+        name: name.to_owned(),
+        url: Secret::new(url),
+        weight: 1,
+        connections: None,
+        mails_per_connection: None,
+        per_second: 0,
+        per_day: 0,
+        warm_up: None,
+    }
+}
+
+/// An app with these relays, and four connections.
+pub async fn app_of(relays: Vec<Relay>, change: impl FnOnce(&mut Config)) -> TestApp {
+    TestApp::start_with(|config| {
+        config.mail.transport = Transport::Smtp;
+        config.mail.relays = relays;
+        config.mail.connections = 4;
         change(config);
     })
     .await
