@@ -3,9 +3,11 @@
 //! From each bounce, the reply line is taken, with its step of the conversation if the bounce names it.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use canvass::mailer::reply::{Bounce, Phase, Reply, Verdict, decide};
+
+use crate::support::require::corpus;
 
 /// Sisimai's reasons that are about the sender: they never count against a recipient.
 const SENDERS: &[&str] = &[
@@ -33,11 +35,6 @@ struct Case {
     reason: String,
     phase: Phase,
     reply: Reply,
-}
-
-fn corpus() -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora/bounces-sisimai");
-    path.is_dir().then_some(path)
 }
 
 /// The rows of `expected.tsv` whose bounce quotes the reply that the row is about.
@@ -141,8 +138,7 @@ fn phase(text: &str, at: usize) -> Phase {
 
 #[test]
 fn the_senders_affairs_never_cost_a_reader_the_subscription() {
-    let Some(corpus) = corpus() else {
-        println!("skipped: ../shared/corpora/bounces-sisimai is not there");
+    let Some(corpus) = corpus("bounces-sisimai") else {
         return;
     };
     let cases = cases(&corpus);
