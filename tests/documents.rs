@@ -67,6 +67,7 @@ fn the_deployment_files_set_what_exists() {
         .collect();
     // Not ours: compose puts it into the URL.
     let foreign = ["CANVASS_DATABASE_PASSWORD"];
+    let mut seen = 0;
     for file in [
         "deploy/Dockerfile",
         "deploy/compose.yaml",
@@ -87,8 +88,10 @@ fn the_deployment_files_set_what_exists() {
             let example = name.contains("TEST_") || rest[name.len()..].starts_with('<');
             let ours = known.iter().any(|k| k == name) || foreign.contains(&name);
             assert!(ours || example, "{file} sets {name}, which does not exist");
+            seen += 1;
         }
     }
+    assert!(seen > 10, "are they found? {seen}");
 }
 
 /// The example is a valid configuration as soon as its one blank is filled in.

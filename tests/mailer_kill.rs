@@ -16,7 +16,7 @@ use std::time::Duration;
 use canvass::types::Random;
 use tokio::time::Instant;
 
-use crate::support::database::server;
+use crate::support::database::{server, server_needed};
 use crate::support::trial::Trial;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -119,10 +119,11 @@ async fn a_kill_doubles_nobody_where_doubts_are_held() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_of_one_of_two_nodes_loses_nobody() {
     // One process owns a SQLite directory, so there cannot be two nodes.
-    if server().is_some() {
-        survive(&plan("resend", 2, 6, 400)).await;
-        survive(&plan("hold", 2, 4, 300)).await;
+    if server_needed().is_none() {
+        return;
     }
+    survive(&plan("resend", 2, 6, 400)).await;
+    survive(&plan("hold", 2, 4, 300)).await;
 }
 
 #[ignore = "the long form, some minutes: tests/run --ignored two_hundred_kills"]
