@@ -88,6 +88,7 @@ async fn a_backup_is_one_moment_of_a_database_in_use() {
     let backing_up = {
         let (dir, url, name) = (dir.clone(), url.clone(), name.clone());
         async move {
+            // In the middle of the answers, or a little after them.
             tokio::time::sleep(Duration::from_millis(100)).await;
             let output = move || canvass(&dir, &url, KEY, &["backup", &name]);
             tokio::task::spawn_blocking(output).await.unwrap()

@@ -54,6 +54,7 @@ async fn a_large_audience_is_frozen_once_however_many_do_it() {
                 .unwrap();
             txn.commit().await.unwrap();
             longest = longest.max(asked.elapsed());
+            // One write after another, and not all in the first moment.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         longest

@@ -43,7 +43,7 @@ async fn who_hangs_up_is_seen_by_the_watch() {
     for _ in 0..MANY {
         sockets.push(send(app.address, request.as_bytes()).await);
     }
-    // All answers are in the queue; then no client is left to respond to.
+    // All answers are in the queue; then no client is left to respond to. Neither can be seen from outside.
     tokio::time::sleep(Duration::from_millis(500)).await;
     drop(sockets);
     tokio::time::sleep(Duration::from_millis(300)).await;

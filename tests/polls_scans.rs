@@ -13,6 +13,7 @@ use crate::support::editor::signed_in;
 
 /// How long a vote, or a write of any kind, may take beside whoever waits for a turn.
 const SOON: Duration = Duration::from_secs(5);
+/// Long enough for whoever needs no turn to go on; on a slower machine the tests see less, and do not fail.
 const A_MOMENT: Duration = Duration::from_millis(300);
 
 /// Editors' pages, the export of linked answers and the recount wait for a turn; votes do not, and neither do other

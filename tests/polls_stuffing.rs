@@ -9,7 +9,7 @@ use canvass::types::{Random, ReaderId};
 
 use super::support::app::TestApp;
 use super::support::crowd::{
-    EMBEDDER, Ran, Visitor, agents, people, random_gap, readers_agent, run,
+    EMBEDDER, Ran, Visitor, agents, beside_one_another, people, random_gap, readers_agent, run,
 };
 use super::support::editor::{EDITOR, signed_in};
 use super::support::reader::Reader;
@@ -188,53 +188,55 @@ pub fn hand(random: &Random, minutes: i64, javascript: bool) -> Vec<Visitor> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hand_at_32_a_minute_moves_nothing() {
-    for javascript in [true, false] {
+    let cases = [("hand", true), ("hand, no JavaScript", false)];
+    let drills = cases.into_iter().map(|(name, javascript)| async move {
         let drill = Drill::begin(11).await;
         let ran = run(&drill.app, &hand(&Random::seeded(3), 30, javascript)).await;
         assert_eq!(ran.accepted, 960);
-        let name = if javascript {
-            "hand"
-        } else {
-            "hand, no JavaScript"
-        };
         drill.repelled(name, &ran).await;
-    }
+    });
+    beside_one_another(drills).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_script_from_one_address_moves_nothing() {
-    let all = agents();
-    for (name, opens, changes_agent) in [
+    let all = &agents();
+    let cases = [
         ("script", false, false),
         ("script that changes its description", false, true),
         ("script that opens the page first", true, false),
-    ] {
-        let drill = Drill::begin(12).await;
-        let script: Vec<Visitor> = (0..2_000_i64)
-            .map(|i| Visitor {
-                opens: opens.then_some(i * 100),
-                touches: None,
-                sends: i * 100 + 20,
-                address: "203.0.113.9".into(),
-                agent: if changes_agent {
-                    all[i as usize % all.len()].clone()
-                } else {
-                    "curl/8.5.0".into()
-                },
-                option: 1,
-                origin: "",
-            })
-            .collect();
-        let ran = run(&drill.app, &script).await;
-        assert_eq!(ran.accepted, 2_000);
-        drill.repelled(name, &ran).await;
-    }
+    ];
+    let drills = cases
+        .into_iter()
+        .map(|(name, opens, changes_agent)| async move {
+            let drill = Drill::begin(12).await;
+            let script: Vec<Visitor> = (0..2_000_i64)
+                .map(|i| Visitor {
+                    opens: opens.then_some(i * 100),
+                    touches: None,
+                    sends: i * 100 + 20,
+                    address: "203.0.113.9".into(),
+                    agent: if changes_agent {
+                        all[i as usize % all.len()].clone()
+                    } else {
+                        "curl/8.5.0".into()
+                    },
+                    option: 1,
+                    origin: "",
+                })
+                .collect();
+            let ran = run(&drill.app, &script).await;
+            assert_eq!(ran.accepted, 2_000);
+            drill.repelled(name, &ran).await;
+        });
+    beside_one_another(drills).await;
 }
 
 /// Each from a different network; the second kind also solves the puzzle, as fast as a program does.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_proxies_move_nothing() {
-    for (name, works) in [("proxies", false), ("proxies that work", true)] {
+    let cases = [("proxies", false), ("proxies that work", true)];
+    let drills = cases.into_iter().map(|(name, works)| async move {
         let drill = Drill::begin(13).await;
         let random = Random::seeded(4);
         let mut at = 0;
@@ -255,7 +257,8 @@ async fn a_thousand_proxies_move_nothing() {
         let ran = run(&drill.app, &proxies).await;
         assert_eq!(ran.accepted, 1_000);
         drill.repelled(name, &ran).await;
-    }
+    });
+    beside_one_another(drills).await;
 }
 
 /// 500 pupils behind one address within 20 minutes, four of five of whom say the same, unlike the readers. With their
@@ -263,37 +266,41 @@ async fn a_thousand_proxies_move_nothing() {
 /// phones as a newspaper's readers have.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_school_behind_one_address_is_counted_whole() {
-    for (name, machines, javascript) in [
+    let cases = [
         ("school, own phones", 18, true),
         ("school, identical machines", 1, true),
         ("school, no JavaScript", 18, false),
         ("school, identical machines, no JavaScript", 1, false),
         ("school, many phones", 200, true),
         ("school, many phones, no JavaScript", 200, false),
-    ] {
-        let drill = Drill::begin(14).await;
-        let random = Random::seeded(5);
-        let option = |i: usize| if i % 5 == 4 { 2 } else { 1 };
-        let mut pupils = people(&random, 500, 20, |_| "203.0.113.9".into(), option);
-        for pupil in &mut pupils {
-            match machines {
-                1 => pupil.agent = AGENT.into(),
-                200 => pupil.agent = readers_agent(&random),
-                _ => {}
+    ];
+    let drills = cases
+        .into_iter()
+        .map(|(name, machines, javascript)| async move {
+            let drill = Drill::begin(14).await;
+            let random = Random::seeded(5);
+            let option = |i: usize| if i % 5 == 4 { 2 } else { 1 };
+            let mut pupils = people(&random, 500, 20, |_| "203.0.113.9".into(), option);
+            for pupil in &mut pupils {
+                match machines {
+                    1 => pupil.agent = AGENT.into(),
+                    200 => pupil.agent = readers_agent(&random),
+                    _ => {}
+                }
+                if !javascript {
+                    pupil.touches = None;
+                }
             }
-            if !javascript {
-                pupil.touches = None;
-            }
-        }
-        let ran = run(&drill.app, &pupils).await;
-        let counted = drill.voters(Tier::Anonymous).await - 550;
-        println!(
-            "{name}: {} answers taken, {counted} counted; set aside: {:?}",
-            ran.accepted, ran.warned_after_ms
-        );
-        assert_eq!(counted, 500, "{name}");
-        assert_eq!(ran.warned_after_ms, None, "{name}");
-    }
+            let ran = run(&drill.app, &pupils).await;
+            let counted = drill.voters(Tier::Anonymous).await - 550;
+            println!(
+                "{name}: {} answers taken, {counted} counted; set aside: {:?}",
+                ran.accepted, ran.warned_after_ms
+            );
+            assert_eq!(counted, 500, "{name}");
+            assert_eq!(ran.warned_after_ms, None, "{name}");
+        });
+    beside_one_another(drills).await;
 }
 
 /// The editor decides, and readers see both decisions.

@@ -4,7 +4,7 @@ use canvass::polls::Tier;
 use canvass::types::Random;
 
 use crate::polls_stuffing::Drill;
-use crate::support::crowd::{EMBEDDER, Visitor, people, readers_agent, run};
+use crate::support::crowd::{EMBEDDER, Visitor, beside_one_another, people, readers_agent, run};
 
 /// Lets a crowd come, nine of ten of whom say the same, unlike the readers before them.
 async fn counted_whole(name: &str, crowd: &[Visitor]) {
@@ -52,7 +52,8 @@ async fn polls_readers_inside_an_app_are_counted_whole() {
 /// The plain form on another site's page: there is neither a page of ours to open nor a puzzle to solve.
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_an_embedders_readers_are_counted_whole() {
-    for (name, networks) in [("embedder, one network", 1), ("embedder", 300)] {
+    let cases = [("embedder, one network", 1), ("embedder", 300)];
+    let drills = cases.into_iter().map(|(name, networks)| async move {
         let random = Random::seeded(44);
         let address = |i: usize| format!("10.{}.{}.7", i % networks / 250, i % networks % 250);
         let mut readers = people(&random, 400, 2, address, nine_of_ten);
@@ -62,5 +63,6 @@ async fn polls_an_embedders_readers_are_counted_whole() {
             reader.origin = EMBEDDER;
         }
         counted_whole(name, &readers).await;
-    }
+    });
+    beside_one_another(drills).await;
 }

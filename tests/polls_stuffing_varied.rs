@@ -4,7 +4,7 @@
 use canvass::types::Random;
 
 use crate::polls_stuffing::Drill;
-use crate::support::crowd::{EMBEDDER, Visitor, agents, random_gap, run};
+use crate::support::crowd::{EMBEDDER, Visitor, agents, beside_one_another, random_gap, run};
 
 /// `n` answers of a script, `mean_ms` apart, from this many networks.
 fn script(
@@ -40,14 +40,16 @@ fn unique(i: i64) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_a_script_that_varies_all_from_one_address_moves_nothing() {
-    for (name, origin) in [
+    let cases = [
         ("varied script", ""),
         ("varied script, as embedded", EMBEDDER),
-    ] {
+    ];
+    let drills = cases.into_iter().map(|(name, origin)| async move {
         let drill = Drill::begin(32).await;
         let ran = run(&drill.app, &script(2_000, 300.0, 1, unique, origin)).await;
         drill.repelled(name, &ran).await;
-    }
+    });
+    beside_one_another(drills).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

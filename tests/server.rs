@@ -92,6 +92,7 @@ async fn a_server_starts_beside_a_command_and_waits_for_one_that_migrates() {
     if Backend::Sqlite == database.open().await.backend() {
         let migrating = FileLock::take(&config.database_file().unwrap()).unwrap();
         tokio::spawn(async move {
+            // Nothing shows that somebody waits for a file lock.
             tokio::time::sleep(Duration::from_millis(700)).await;
             drop(migrating);
         });

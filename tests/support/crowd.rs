@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use canvass::polls::watch_tick;
 use canvass::types::Random;
+use futures::stream::{self, StreamExt as _};
 use reqwest::Client;
 use reqwest::header::{HeaderMap, HeaderValue};
 
@@ -112,6 +113,13 @@ enum Act {
     Open,
     Touch,
     Send,
+}
+
+/// Carries out drills, three at a time: each has an app and a clock of its own, and waits for a commit after every
+/// answer.
+pub async fn beside_one_another(drills: impl Iterator<Item: Future<Output = ()>>) {
+    let drills = stream::iter(drills).buffer_unordered(3);
+    drills.collect::<()>().await;
 }
 
 /// Lets all visitors come to `/p/trust`. Every answer must be accepted.
