@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::signs::{Push, SMALLEST_FLEET, SMALLEST_GROUP, Sign, Trace, push, signs};
+use super::push::{Numbers, Push, Said, push};
+use super::signs::{SMALLEST_FLEET, SMALLEST_GROUP, Sign, Trace, signs};
 use super::watch::{Key, keys};
 
 /// What was seen of a poll up to a certain time.
@@ -15,8 +16,8 @@ pub(super) struct Glance {
     pub traces: Vec<Trace>,
     /// The number of traces so far: later ones are not included.
     pub came: u64,
-    /// The numbers of ballots that are in no burst, by what they say.
-    pub said: HashMap<u64, u64>,
+    /// The numbers of the ballots that are in no burst.
+    pub said: Numbers,
     /// Whether these include what only the database had lately.
     pub asked: bool,
     /// The open bursts, and whether an editor said that they are crowds.
@@ -38,8 +39,10 @@ pub(super) struct Found {
 pub(super) struct Group {
     pub key: Key,
     pub signs: Vec<Sign>,
-    /// What most of them say.
-    pub pushed: u64,
+    /// What they push.
+    pub pushed: Said,
+    /// Everything they say.
+    pub says: Numbers,
     /// Whether there are too few other ballots to know if those say something else.
     pub held: bool,
     /// Ordered by time.
@@ -100,14 +103,15 @@ impl Glance {
             .collect();
         let one_browser = matches!(key, Key::Browser(..) | Key::Fleet(_));
         let signs = signs(&traces, one_browser)?;
-        let mut rest = self.said.clone();
+        let mut says = Numbers::default();
         for trace in &traces {
-            if let Some(n) = rest.get_mut(&trace.said) {
-                *n = n.saturating_sub(1);
-            }
+            says.add(trace.said, 1);
         }
-        let (pushed, held) = match push(&traces, &rest)? {
+        let rest = self.said.clone().without(&says);
+        let (pushed, held) = match push(&says, &rest)? {
             Push::Yes(said) => (said, false),
+            // There is nothing to compare it with in the database either, and it does not agree with itself.
+            Push::Perhaps(said) if self.asked && said.is_nothing() => return None,
             Push::Perhaps(said) => (said, true),
         };
         if !held || self.asked {
@@ -122,6 +126,7 @@ impl Glance {
             key,
             signs,
             pushed,
+            says,
             held,
             traces,
         })

@@ -2,17 +2,17 @@
 //!
 //! A school of 500 behind one address, a rush of readers after the evening news, and a person who clears cookies 32
 //! times a minute all send many answers in a short time, so counting them does not help. What differs is *how* they
-//! come: a crowd has many browsers, some of them alike, its answers come at random times and overlap, and it does not
-//! agree with itself. So a burst needs several signs together, and in addition it must *push*: nearly all of it says the
-//! same, and the other voters do not. A group that does not push is no attempt to change the result.
+//! come: a crowd has many browsers, some of them alike, and its answers come at random times and overlap. So a burst needs
+//! several signs together, and in addition it must push, see `push`: what it says differs from what everybody else says.
+//! A group that does not push hardly moves the result.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use super::push::Said;
 use crate::polls::ballots::VoterKey;
 use crate::types::UnixMillis;
 
-/// One new ballot as the watch remembers it, only in memory and for minutes.
+/// One new or changed ballot as the watch remembers it, only in memory and for minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Trace {
     pub at: UnixMillis,
@@ -29,9 +29,8 @@ pub struct Trace {
     /// Whether somebody in that network had opened the poll before. `None`: we cannot see that, for a form pasted into
     /// another site's page.
     pub opened: Option<bool>,
-    /// A hash of everything the ballot says: see [`said_by`].
-    pub said: u64,
-    /// Whether it already belongs to a burst.
+    pub said: Said,
+    /// Whether it is no longer to be examined: it belongs to a burst, or its voter has changed the ballot since.
     pub taken: bool,
 }
 
@@ -212,49 +211,6 @@ fn overlaps(group: &[Trace]) -> f64 {
         .filter(|w| w[1].at.0 - w[1].worked.unwrap_or(0) < w[0].at.0)
         .count();
     over as f64 / group.len().max(1) as f64
-}
-
-/// What a group says, if it pushes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Push {
-    /// Nearly all of it says this; there are too few other ballots to know if those say something else.
-    Perhaps(u64),
-    /// Nearly all of it says this, and the other ballots do not.
-    Yes(u64),
-}
-
-/// The fewest other ballots that allow a comparison.
-const FEWEST_OTHERS: u64 = 20;
-
-/// Whether a group pushes: at least 80 per cent of it say the same, and in the `rest` that share is
-/// at least 15 points lower.
-pub fn push(group: &[Trace], rest: &HashMap<u64, u64>) -> Option<Push> {
-    let mut said: HashMap<u64, usize> = HashMap::new();
-    for trace in group {
-        *said.entry(trace.said).or_default() += 1;
-    }
-    let (&most, &times) = said.iter().max_by_key(|(_, n)| **n)?;
-    let share = times as f64 / group.len() as f64;
-    if share < 0.8 {
-        return None;
-    }
-    match usual(most, rest) {
-        None => Some(Push::Perhaps(most)),
-        Some(usual) => (share - usual >= 0.15).then_some(Push::Yes(most)),
-    }
-}
-
-/// The share of the other ballots that say `said`, if there are enough of them.
-pub fn usual(said: u64, rest: &HashMap<u64, u64>) -> Option<f64> {
-    let others: u64 = rest.values().sum();
-    (others >= FEWEST_OTHERS).then(|| rest.get(&said).copied().unwrap_or(0) as f64 / others as f64)
-}
-
-/// A hash of everything a ballot says; `choices` is its choice as stored. The same in every process of this version.
-pub fn said_by(choices: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    choices.hash(&mut hasher);
-    hasher.finish()
 }
 
 #[cfg(test)]

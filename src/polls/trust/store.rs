@@ -7,13 +7,15 @@ use sea_orm::{
     QueryOrder as _, Value,
 };
 
-use super::signs::{Sign, said_by};
+use super::push::{Numbers, Said};
+use super::signs::Sign;
 use super::watch::Due;
 use crate::db::entities::{poll_burst, poll_burst_removal};
 use crate::db::{Backend, Db, WriteTxn, find_all, find_value, in_list, run};
 use crate::polls::answer::stored_options;
 use crate::polls::ballots::removal::Selection;
-use crate::polls::model::{Place, Tier};
+use crate::polls::definition::by_id;
+use crate::polls::model::{Place, Poll, Tier};
 use crate::types::{BurstId, EditorId, OptionId, PollId, UnixMillis};
 
 /// What is done with a burst's ballots.
@@ -69,7 +71,7 @@ pub struct Burst {
     pub id: BurstId,
     pub state: State,
     pub signs: Vec<Sign>,
-    /// What most of its ballots said, encoded as a ballot's choices.
+    /// What its ballots push, encoded as a ballot's choices.
     pub choices: Vec<u8>,
     pub ballots: i64,
     /// The number of networks they came from.
@@ -85,8 +87,13 @@ pub struct Burst {
     pub aside: Vec<i64>,
 }
 
-/// Records a new burst.
-pub async fn open(txn: &WriteTxn, due: &Due, now: UnixMillis) -> Result<BurstId, DbErr> {
+/// Records a new burst in `poll`.
+pub async fn open(
+    txn: &WriteTxn,
+    poll: &Poll,
+    due: &Due,
+    now: UnixMillis,
+) -> Result<BurstId, DbErr> {
     let state = if due.held > 0 {
         State::Noticed
     } else {
@@ -96,7 +103,7 @@ pub async fn open(txn: &WriteTxn, due: &Due, now: UnixMillis) -> Result<BurstId,
         poll_id: Set(due.poll),
         state: Set(state.code()),
         signs: Set(due.signs.iter().map(|sign| sign.bit()).sum()),
-        choices: Set(due.choices.clone()),
+        choices: Set(due.pushed.to_stored(poll)),
         ballots: Set(due.held as i64),
         networks: Set(due.networks as i64),
         first_ms: Set(due.first),
@@ -189,10 +196,10 @@ pub async fn grow(db: &Db, burst: BurstId, due: &Due) -> Result<Option<State>, D
     Ok(Some(state))
 }
 
-/// The counting ballots of a poll that a process which has watched it `since` then did not see, by a hash of what they
-/// say: earlier ones, and those of known readers and scripts. Those of earlier bursts that count so far are taken off,
-/// since they are no others. Reads every ballot of the poll.
-pub async fn unseen(db: &Db, poll: PollId, since: UnixMillis) -> Result<HashMap<u64, u64>, DbErr> {
+/// The counting ballots of a poll that a process which has watched it `since` then did not see: earlier ones, and those
+/// of known readers and scripts, as far as they are among the 5,000 most frequent. Those of earlier bursts that count so
+/// far are taken off, since they are no others. Reads every ballot of the poll.
+pub async fn unseen(db: &Db, poll: PollId, since: UnixMillis) -> Result<Numbers, DbErr> {
     #[derive(FromQueryResult)]
     struct Row {
         choices: Vec<u8>,
@@ -207,8 +214,14 @@ pub async fn unseen(db: &Db, poll: PollId, since: UnixMillis) -> Result<HashMap<
         Place::Api.code().into(),
     ];
     let rows: Vec<Row> = find_all(&*db.scan().await, sql, values).await?;
-    let number = |row: &Row| (said_by(&row.choices), row.n.unsigned_abs());
-    let mut unseen: HashMap<u64, u64> = rows.iter().map(number).collect();
+    let mut unseen = Numbers::default();
+    let Some(asked) = by_id(db, poll).await? else {
+        return Ok(unseen);
+    };
+    let said = |row: &Row| Said::of(&asked, &stored_options(&row.choices));
+    for row in &rows {
+        unseen.add(said(row), row.n.unsigned_abs());
+    }
     let sql = "SELECT choices, CAST(SUM(ballots) AS BIGINT) AS n FROM poll_burst \
                WHERE poll_id = $1 AND state IN ($2, $3) AND first_ms < $4 GROUP BY choices";
     let values: [Value; 4] = [
@@ -217,14 +230,8 @@ pub async fn unseen(db: &Db, poll: PollId, since: UnixMillis) -> Result<HashMap<
         State::Leaving.code().into(),
         since.into(),
     ];
-    for (said, n) in find_all::<Row>(db.read(), sql, values)
-        .await?
-        .iter()
-        .map(number)
-    {
-        if let Some(others) = unseen.get_mut(&said) {
-            *others = others.saturating_sub(n);
-        }
+    for row in find_all::<Row>(db.read(), sql, values).await? {
+        unseen.remove(said(&row), row.n.unsigned_abs());
     }
     Ok(unseen)
 }

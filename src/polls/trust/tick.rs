@@ -9,7 +9,8 @@ use crate::app::App;
 use crate::db::DbErr;
 use crate::panics::Broke;
 use crate::polls::ballots::VoterKey;
-use crate::polls::ballots::removal::{NotRemoved, Selection, hold};
+use crate::polls::ballots::removal::{NotRemoved, Selection, hold, matching};
+use crate::polls::definition::by_id;
 use crate::types::{BurstId, UnixMillis};
 
 /// How often the watch looks: with the smallest group, a single person is found within 60 s.
@@ -55,7 +56,11 @@ async fn act(app: &App, due: &Due, now: UnixMillis) -> Result<(), DbErr> {
     let burst = match due.burst {
         Some(burst) if due.held > 0 => return follow(app, due, burst, now).await,
         Some(burst) => burst,
-        None => open(app, due, now).await?,
+        None if !any_counts(app, due).await? => return Ok(()),
+        None => match open(app, due, now).await? {
+            Some(burst) => burst,
+            None => return Ok(()),
+        },
     };
     for voters in due.voters.chunks(AT_ONCE) {
         match aside(app, due, burst, voters, now).await {
@@ -99,10 +104,7 @@ async fn aside(
     if store::lock(&app.db, &held.txn, burst).await? == Some(State::Counted) {
         return Ok(false);
     }
-    let selection = Selection {
-        voters: Some(voters.to_vec()),
-        ..Selection::default()
-    };
+    let selection = of_voters(voters);
     let removal = held
         .set_aside(&app.db, now, &selection, REASON, None)
         .await?;
@@ -112,10 +114,31 @@ async fn aside(
     Ok(true)
 }
 
-async fn open(app: &App, due: &Due, now: UnixMillis) -> Result<BurstId, DbErr> {
+fn of_voters(voters: &[VoterKey]) -> Selection {
+    Selection {
+        voters: Some(voters.to_vec()),
+        ..Selection::default()
+    }
+}
+
+/// Whether any ballot of a new burst counts. Ballots that were set aside before can still be changed by their voters.
+async fn any_counts(app: &App, due: &Due) -> Result<bool, DbErr> {
+    for voters in due.voters.chunks(AT_ONCE) {
+        if matching(app.db.read(), due.poll, &of_voters(voters)).await? > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(due.held > 0)
+}
+
+/// Records a new burst. `None`: the poll is gone.
+async fn open(app: &App, due: &Due, now: UnixMillis) -> Result<Option<BurstId>, DbErr> {
+    let Some(poll) = by_id(&app.db, due.poll).await? else {
+        return Ok(None);
+    };
     let txn = app.db.write_txn("open-burst").await?;
-    let burst = store::open(&txn, due, now).await?;
-    warn(app, &txn, burst, due, now).await?;
+    let burst = store::open(&txn, &poll, due, now).await?;
+    warn(app, &txn, &poll, burst, due, now).await?;
     txn.commit().await?;
     app.polls.watch.stored(due.poll, due.key, burst);
     metrics::counter!("canvass_poll_bursts_total").increment(1);
@@ -127,5 +150,5 @@ async fn open(app: &App, due: &Due, now: UnixMillis) -> Result<BurstId, DbErr> {
         signs = ?due.signs,
         "a burst of answers looks as if a single person or program had sent it: see the poll's page"
     );
-    Ok(burst)
+    Ok(Some(burst))
 }

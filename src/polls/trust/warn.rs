@@ -14,7 +14,7 @@ use crate::mailer::mime::Mailbox;
 use crate::mailer::outbox::{OutboxMail, Priority, enqueue};
 use crate::mailer::templates::Template;
 use crate::newsletters;
-use crate::polls::definition::by_id_in;
+use crate::polls::model::Poll;
 use crate::scheduler::{Zone, written};
 use crate::types::{BurstId, EmailAddress, UnixMillis};
 
@@ -27,13 +27,11 @@ const OF_USE: Duration = Duration::from_secs(24 * 3_600);
 pub async fn warn(
     app: &App,
     txn: &WriteTxn,
+    poll: &Poll,
     burst: BurstId,
     due: &Due,
     now: UnixMillis,
 ) -> Result<(), DbErr> {
-    let Some(poll) = by_id_in(&**txn, due.poll).await? else {
-        return Ok(());
-    };
     let newsletters = newsletters::all(&**txn).await?;
     let sender = newsletters
         .iter()

@@ -1,4 +1,4 @@
-//! The watch over new ballots: traces of the last minutes in memory, groups examined every few
+//! The watch over new and changed ballots: traces of the last minutes in memory, groups examined every few
 //! seconds, and open bursts.
 //!
 //! Nothing is stored: networks are hashes under a secret of the day, descriptions of browsers under one of the process,
@@ -13,8 +13,9 @@ use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use self::seen::{Burst, Seen, join};
+use self::seen::{Burst, Seen};
 use super::glance::Glance;
+use super::push::{Numbers, Said};
 use super::signs::{Sign, Trace};
 use crate::polls::ballots::VoterKey;
 use crate::types::{BurstId, PollId, UnixMillis};
@@ -27,8 +28,6 @@ const MOST_TRACES: usize = 20_000;
 /// The most networks whose views are remembered for a poll; beyond that, a missing view is not held against anybody.
 /// Also the most networks remembered for a burst.
 const MOST_NETWORKS: usize = 20_000;
-/// The most different ballots whose numbers are remembered for a poll.
-const MOST_SAID: usize = 5_000;
 /// Ballots of an open burst are set aside in batches at this interval, so that the public log has few entries.
 const TOGETHER: Duration = Duration::from_secs(15);
 /// How long an editor's decision that a burst is a crowd also applies to similar ballots.
@@ -54,8 +53,8 @@ pub struct Due {
     /// `None`: the burst is new.
     pub burst: Option<BurstId>,
     pub signs: Vec<Sign>,
-    /// What most of them say, encoded as a ballot's choices.
-    pub choices: Vec<u8>,
+    /// What they push.
+    pub pushed: Said,
     pub voters: Vec<VoterKey>,
     /// The number of ballots of the burst so far that are not set aside, because there are too few
     /// others to compare them with.
@@ -91,35 +90,28 @@ impl Watch {
 
     /// Records that somebody in this network opened the poll.
     pub fn opened(&self, poll: PollId, network: [u8; 8], now: UnixMillis) {
-        let mut polls = self.lock();
-        let seen = polls.entry(poll).or_insert_with(|| Seen::new(now));
-        if seen.opened.len() < MOST_NETWORKS || seen.opened.contains_key(&network) {
-            let looks = seen.opened.entry(network).or_insert((0, now));
-            *looks = (looks.0.saturating_add(1), now);
-        }
+        self.seeing(poll, now, |seen| {
+            if seen.opened.len() < MOST_NETWORKS || seen.opened.contains_key(&network) {
+                let looks = seen.opened.entry(network).or_insert((0, now));
+                *looks = (looks.0.saturating_add(1), now);
+            }
+        });
     }
 
     /// Records that a new ballot is in the box. `trace.taken` is filled in here, and `trace.opened` if somebody in that
-    /// network had opened the poll; `choices` is its choice as stored.
-    pub fn cast(&self, poll: PollId, mut trace: Trace, choices: &[u8]) {
+    /// network had opened the poll.
+    pub fn cast(&self, poll: PollId, trace: Trace) {
+        self.seeing(poll, trace.at, |seen| seen.cast(trace));
+    }
+
+    /// Records that a ballot in the box was changed, as [`cast`](Self::cast) does with a new one.
+    pub fn change(&self, poll: PollId, trace: Trace) {
+        self.seeing(poll, trace.at, |seen| seen.change(trace));
+    }
+
+    fn seeing(&self, poll: PollId, now: UnixMillis, see: impl FnOnce(&mut Seen)) {
         let mut polls = self.lock();
-        let seen = polls.entry(poll).or_insert_with(|| Seen::new(trace.at));
-        if seen.looked(trace.network) {
-            trace.opened = Some(true);
-        }
-        join(&mut seen.bursts, &mut trace);
-        if !trace.taken && (seen.said.len() < MOST_SAID || seen.said.contains_key(&trace.said)) {
-            *seen.said.entry(trace.said).or_default() += 1;
-            seen.words
-                .entry(trace.said)
-                .or_insert_with(|| choices.to_vec());
-        }
-        if seen.traces.len() == MOST_TRACES {
-            seen.traces.pop_front();
-        }
-        seen.traces.push_back(trace);
-        seen.came += 1;
-        seen.fresh = true;
+        see(polls.entry(poll).or_insert_with(|| Seen::new(now)));
     }
 
     /// Whether answers from this network are being set aside, so that its browsers get harder puzzles.
@@ -159,8 +151,8 @@ impl Watch {
         short.map(|(poll, seen)| (*poll, seen.since)).collect()
     }
 
-    /// Takes note of the ballots that this process did not see: their numbers, by what they say.
-    pub fn learn(&self, poll: PollId, unseen: HashMap<u64, u64>, now: UnixMillis) {
+    /// Takes note of the ballots that this process did not see.
+    pub fn learn(&self, poll: PollId, unseen: Numbers, now: UnixMillis) {
         if let Some(seen) = self.lock().get_mut(&poll) {
             seen.unseen = Some((now, unseen));
             seen.short = false;

@@ -4,7 +4,8 @@ use http::header::{ACCEPT_ENCODING, ACCEPT_LANGUAGE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::browser::{Browser, Showed};
-use super::signs::{Trace, said_by};
+use super::push::Said;
+use super::signs::Trace;
 use super::watch::Watch;
 use crate::app::App;
 use crate::polls::ballots::{Answer, Outcome, Slip};
@@ -88,7 +89,16 @@ pub fn tell(watch: &Watch, looks: &Looks, group: &[Slip], outcomes: &[Outcome]) 
             continue;
         };
         match (answer.witness, outcome) {
-            (Some(Witness::Browser(manner)), Outcome::Counted) => saw(watch, answer, manner),
+            (Some(Witness::Browser(manner)), Outcome::Counted) => {
+                if let Some(trace) = trace(answer, manner) {
+                    watch.cast(answer.poll.id, trace);
+                }
+            }
+            (Some(Witness::Browser(manner)), Outcome::Changed) => {
+                if let Some(trace) = trace(answer, manner) {
+                    watch.change(answer.poll.id, trace);
+                }
+            }
             (Some(Witness::Mail(reader)), Outcome::Counted | Outcome::Changed | Outcome::Same) => {
                 let issue = answer.issue.unwrap_or(IssueId(0));
                 looks.answered((issue, reader), answer.poll.id);
@@ -98,22 +108,18 @@ pub fn tell(watch: &Watch, looks: &Looks, group: &[Slip], outcomes: &[Outcome]) 
     }
 }
 
-fn saw(watch: &Watch, answer: &Answer, manner: Manner) {
-    let Some(network) = answer.network else {
-        return;
-    };
-    let choices = answer.choice.to_stored();
-    let trace = Trace {
+/// `None`: it came from no network.
+fn trace(answer: &Answer, manner: Manner) -> Option<Trace> {
+    Some(Trace {
         at: manner.at,
         voter: answer.voter,
-        network,
+        network: answer.network?,
         shape: manner.shape,
         puzzled: manner.puzzled,
         worked: manner.worked.map(i64::from),
         bad_proof: manner.bad_proof,
         opened: (!manner.elsewhere).then_some(false),
-        said: said_by(&choices),
+        said: Said::of(&answer.poll, answer.choice.options()),
         taken: false,
-    };
-    watch.cast(answer.poll.id, trace, &choices);
+    })
 }

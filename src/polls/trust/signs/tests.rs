@@ -16,7 +16,7 @@ fn group(n: usize, gap: impl Fn(usize) -> i64, change: impl Fn(usize, &mut Trace
                 worked: Some(4_000),
                 bad_proof: false,
                 opened: Some(true),
-                said: 1,
+                said: Said::default(),
                 taken: false,
             };
             change(i, &mut trace);
@@ -161,19 +161,6 @@ fn what_cannot_be_seen_has_no_weight() {
     assert_eq!(unopened(&of(40, false)), Some(true), "most were seen");
     assert_eq!(unopened(&of(60, false)), None, "most were not");
     assert_eq!(unopened(&of(0, true)), None);
-}
-
-#[test]
-fn what_does_not_push_is_left_alone() {
-    let mixed = group(100, |_| 1_000, |i, t| t.said = u64::from(i % 3 == 0));
-    let none = HashMap::new();
-    assert_eq!(push(&mixed, &none), None);
-    let one = group(100, |_| 1_000, |_, _| {});
-    assert_eq!(push(&one, &none), Some(Push::Perhaps(1)));
-    let agreed = HashMap::from([(1, 900), (2, 50)]);
-    assert_eq!(push(&one, &agreed), None, "as everybody says");
-    let divided = HashMap::from([(1, 500), (2, 500)]);
-    assert_eq!(push(&one, &divided), Some(Push::Yes(1)));
 }
 
 #[test]

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
-use super::{Due, EXCUSED, Key, MOST_NETWORKS, TOGETHER, WINDOW, keys};
+use super::{Due, EXCUSED, Key, MOST_NETWORKS, MOST_TRACES, TOGETHER, WINDOW, keys};
 use crate::polls::ballots::VoterKey;
 use crate::polls::trust::glance::{Found, Glance};
-use crate::polls::trust::signs::{Sign, Trace, usual};
+use crate::polls::trust::push::{Numbers, Push, Said, push};
+use crate::polls::trust::signs::{Sign, Trace};
 use crate::types::{BurstId, PollId, UnixMillis};
 
 /// The most ballots of a held burst that are remembered until there is something to compare them with.
@@ -24,17 +25,18 @@ pub(super) struct Seen {
     pub(super) traces: VecDeque<Trace>,
     /// The number of traces so far.
     pub(super) came: u64,
+    /// The number of traces that came before each voter's last one, if this is still remembered.
+    pub(super) last: HashMap<VoterKey, u64>,
     /// How often a network has opened the poll without answering yet.
     pub(super) opened: HashMap<[u8; 8], (u32, UnixMillis)>,
-    /// The numbers of new ballots, by a hash of what they say, until the poll is forgotten here, when nobody has opened
-    /// it for two hours; and the choices for each hash.
-    pub(super) said: HashMap<u64, u64>,
-    pub(super) words: HashMap<u64, Vec<u8>>,
+    /// The numbers of the ballots that are in no burst, until the poll is forgotten here, when nobody has opened it for two
+    /// hours. What a ballot said before it was changed is taken off only while its trace is remembered.
+    pub(super) said: Numbers,
     pub(super) bursts: BTreeMap<Key, Burst>,
     /// Whether anything has come since the last look.
     pub(super) fresh: bool,
-    /// The numbers of the ballots that this process did not see, by what they say, and when the database was asked.
-    pub(super) unseen: Option<(UnixMillis, HashMap<u64, u64>)>,
+    /// The numbers of the ballots that this process did not see, and when the database was asked.
+    pub(super) unseen: Option<(UnixMillis, Numbers)>,
     /// Whether a group waits for the database to be asked.
     pub(super) short: bool,
 }
@@ -43,10 +45,12 @@ pub(super) struct Seen {
 pub(super) struct Burst {
     pub(super) id: Option<BurstId>,
     pub(super) signs: Vec<Sign>,
-    pub(super) pushed: u64,
+    pub(super) pushed: Said,
+    /// Everything its ballots say.
+    says: Numbers,
     /// Whether too few others have answered to know if they say something else: then its ballots count.
     pub(super) held: bool,
-    pub(super) waiting: Vec<VoterKey>,
+    pub(super) waiting: HashSet<VoterKey>,
     pub(super) networks: HashSet<[u8; 8]>,
     pub(super) first: UnixMillis,
     pub(super) last: UnixMillis,
@@ -71,9 +75,85 @@ impl Seen {
         }
     }
 
+    /// Sees a new ballot.
+    pub(super) fn cast(&mut self, mut trace: Trace) {
+        if self.looked(trace.network) {
+            trace.opened = Some(true);
+        }
+        self.remember(trace);
+    }
+
+    /// Sees a changed ballot. It is judged by how the change came, and no longer by how the ballot came before. A ballot of
+    /// a burst stays in it.
+    pub(super) fn change(&mut self, mut trace: Trace) {
+        let before = self.last_of(&trace.voter).map(|last| {
+            let before = *last;
+            last.taken = true;
+            if before.taken {
+                last.said = trace.said;
+            }
+            before
+        });
+        match before {
+            Some(before) if before.taken => {
+                let key = keys(before).find(|key| self.bursts.contains_key(key));
+                if let Some(key) = key
+                    && let Some(burst) = self.bursts.get_mut(&key)
+                {
+                    burst.says.remove(before.said, 1);
+                    burst.says.add(trace.said, 1);
+                }
+                self.fresh = true;
+                return;
+            }
+            Some(before) => self.said.remove(before.said, 1),
+            None => {}
+        }
+        // A page of which we see nothing after the first answer may be answered again.
+        if self.looked(trace.network) {
+            trace.opened = Some(true);
+        } else if trace.opened.is_some() {
+            trace.opened = before.and_then(|before| before.opened);
+        }
+        self.remember(trace);
+    }
+
+    fn remember(&mut self, mut trace: Trace) {
+        join(&mut self.bursts, &mut trace);
+        if !trace.taken {
+            self.said.add(trace.said, 1);
+        }
+        if self.traces.len() == MOST_TRACES {
+            self.forget_first();
+        }
+        self.last.insert(trace.voter, self.came);
+        self.traces.push_back(trace);
+        self.came += 1;
+        self.fresh = true;
+    }
+
+    /// The number of traces that came before the first one that is remembered.
+    fn gone(&self) -> u64 {
+        self.came - self.traces.len() as u64
+    }
+
+    fn last_of(&mut self, voter: &VoterKey) -> Option<&mut Trace> {
+        let at = self.last.get(voter)?.checked_sub(self.gone())?;
+        self.traces.get_mut(usize::try_from(at).ok()?)
+    }
+
+    fn forget_first(&mut self) {
+        let first = self.gone();
+        if let Some(trace) = self.traces.pop_front()
+            && self.last.get(&trace.voter) == Some(&first)
+        {
+            self.last.remove(&trace.voter);
+        }
+    }
+
     /// Uses up one view by this network. If there are too many networks to remember them all, everybody counts
     /// as having viewed the poll.
-    pub(super) fn looked(&mut self, network: [u8; 8]) -> bool {
+    fn looked(&mut self, network: [u8; 8]) -> bool {
         match self.opened.get_mut(&network) {
             Some((0, _)) => false,
             Some((looks, _)) => {
@@ -87,7 +167,7 @@ impl Seen {
     pub(super) fn forget(&mut self, now: UnixMillis) {
         let old = |at: UnixMillis| now.since(at) > WINDOW;
         while self.traces.front().is_some_and(|trace| old(trace.at)) {
-            self.traces.pop_front();
+            self.forget_first();
         }
         // A page may stay open for long before it is answered.
         self.opened
@@ -111,20 +191,20 @@ impl Seen {
         (self.short || self.bursts.values().any(held)) && !self.asked(now)
     }
 
-    /// The numbers of the ballots that are in no burst, in memory or only in the database, by what they say.
-    fn others(&self) -> HashMap<u64, u64> {
-        let mut others = self.said.clone();
-        for (said, n) in self.unseen.iter().flat_map(|(_, unseen)| unseen) {
-            *others.entry(*said).or_default() += n;
+    /// The numbers of the ballots that are in no burst, in memory or only in the database.
+    fn others(&self) -> Numbers {
+        let said = self.said.clone();
+        match &self.unseen {
+            Some((_, unseen)) => said.with(unseen),
+            None => said,
         }
-        others
     }
 
     /// Copies what is to be examined. Held bursts are released if other ballots disagree by now.
     pub(super) fn glance(&mut self, now: UnixMillis) -> Glance {
         let others = self.others();
         for burst in self.bursts.values_mut().filter(|burst| burst.held) {
-            if usual(burst.pushed, &others).is_some_and(|usual| usual < 0.65) {
+            if let Some(Push::Yes(_)) = push(&burst.says, &others) {
                 burst.release();
             }
         }
@@ -147,7 +227,14 @@ impl Seen {
         let mut members = HashSet::new();
         for group in found.groups {
             for trace in &group.traces {
-                self.says_no_more(trace.said);
+                // If it was changed since the copy was made, this was taken off then.
+                if self
+                    .last
+                    .get(&trace.voter)
+                    .is_none_or(|at| *at < found.came)
+                {
+                    self.said.remove(trace.said, 1);
+                }
                 members.insert(trace.voter);
             }
             let (Some(first), Some(last)) = (group.traces.first(), group.traces.last()) else {
@@ -157,6 +244,7 @@ impl Seen {
                 id: None,
                 signs: group.signs,
                 pushed: group.pushed,
+                says: group.says,
                 held: group.held,
                 waiting: group.traces.iter().map(|trace| trace.voter).collect(),
                 networks: group.traces.iter().map(|trace| trace.network).collect(),
@@ -169,7 +257,6 @@ impl Seen {
         }
         let later = usize::try_from(self.came - found.came).unwrap_or(usize::MAX);
         let later = self.traces.len().saturating_sub(later);
-        let mut joined = Vec::new();
         for (at, trace) in self.traces.iter_mut().enumerate() {
             if trace.taken {
                 continue;
@@ -178,23 +265,14 @@ impl Seen {
                 trace.taken = true;
             } else if at >= later {
                 join(&mut self.bursts, trace);
-                joined.extend(trace.taken.then_some(trace.said));
             }
-        }
-        for said in joined {
-            self.says_no_more(said);
-        }
-    }
-
-    /// Removes a ballot of a burst from the numbers of the other ballots.
-    fn says_no_more(&mut self, said: u64) {
-        if let Some(n) = self.said.get_mut(&said) {
-            *n = n.saturating_sub(1);
+            if trace.taken && at >= later {
+                self.said.remove(trace.said, 1);
+            }
         }
     }
 
     pub(super) fn take(&mut self, poll: PollId, now: UnixMillis) -> Vec<Due> {
-        let words = &self.words;
         self.bursts
             .iter_mut()
             .filter(|(_, burst)| burst.excused.is_none() && !burst.waiting.is_empty())
@@ -206,12 +284,12 @@ impl Seen {
                     key: *key,
                     burst: burst.id,
                     signs: burst.signs.clone(),
-                    choices: words.get(&burst.pushed).cloned().unwrap_or_default(),
+                    pushed: burst.pushed,
                     held: if burst.held { burst.waiting.len() } else { 0 },
                     voters: if burst.held {
                         Vec::new()
                     } else {
-                        std::mem::take(&mut burst.waiting)
+                        burst.waiting.drain().collect()
                     },
                     networks: burst.networks.len(),
                     first: burst.first,
@@ -223,7 +301,7 @@ impl Seen {
 }
 
 /// Adds a ballot to the narrowest open burst that matches, unless an editor decided that this one is a crowd.
-pub(super) fn join(bursts: &mut BTreeMap<Key, Burst>, trace: &mut Trace) {
+fn join(bursts: &mut BTreeMap<Key, Burst>, trace: &mut Trace) {
     for key in keys(*trace) {
         let Some(burst) = bursts.get_mut(&key) else {
             continue;
@@ -233,8 +311,9 @@ pub(super) fn join(bursts: &mut BTreeMap<Key, Burst>, trace: &mut Trace) {
         }
         trace.taken = true;
         if !burst.held || burst.waiting.len() < MOST_HELD {
-            burst.waiting.push(trace.voter);
+            burst.waiting.insert(trace.voter);
         }
+        burst.says.add(trace.said, 1);
         if burst.networks.len() < MOST_NETWORKS {
             burst.networks.insert(trace.network);
         }

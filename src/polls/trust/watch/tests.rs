@@ -1,9 +1,24 @@
 use std::collections::HashSet;
 
 use super::*;
+use crate::polls::model::example;
+use crate::types::OptionId;
+
+/// What a ballot for this option says.
+fn option(key: u8) -> Said {
+    let poll = example::single(&["a", "b", "c"]);
+    Said::of(&poll, &[OptionId(100 + i64::from(key))])
+}
+
+/// `n` ballots for this option.
+fn ballots(key: u8, n: u64) -> Numbers {
+    let mut ballots = Numbers::default();
+    ballots.add(option(key), n);
+    ballots
+}
 
 /// A ballot as a program sends it: without proof of work, from a page that nobody opened.
-fn bare(who: u32, network: u32, said: u64) -> Trace {
+fn bare(who: u32, network: u32, said: u8) -> Trace {
     let mut voter = [0; 16];
     voter[..4].copy_from_slice(&who.to_be_bytes());
     let mut from = [0; 8];
@@ -17,15 +32,15 @@ fn bare(who: u32, network: u32, said: u64) -> Trace {
         worked: None,
         bad_proof: false,
         opened: Some(false),
-        said,
+        said: option(said),
         taken: false,
     }
 }
 
 /// A ballot as a reader sends it, each from a different network and with a different browser.
-fn read(who: u32, said: u64) -> Trace {
+fn read(who: u32, said: u8) -> Trace {
     Trace {
-        shape: bare(0, who, 0).network,
+        shape: bare(0, who, 1).network,
         worked: Some(4_000),
         opened: Some(true),
         ..bare(who, who, said)
@@ -37,32 +52,33 @@ fn read(who: u32, said: u64) -> Trace {
 fn what_comes_while_a_group_is_judged_joins_its_burst() {
     let (watch, poll) = (Watch::default(), PollId(1));
     for who in 0..40 {
-        watch.cast(poll, read(1_000 + who, 2), &[2]);
+        watch.cast(poll, read(1_000 + who, 2));
     }
     for who in 0..30 {
-        watch.cast(poll, bare(who, 7, 1), &[1]);
+        watch.cast(poll, bare(who, 7, 1));
     }
     let glance = watch
         .lock()
         .get_mut(&poll)
         .map(|seen| seen.glance(UnixMillis(100)))
         .expect("seen");
-    watch.cast(poll, bare(30, 7, 1), &[1]);
-    watch.cast(poll, read(2_000, 1), &[1]);
+    watch.cast(poll, bare(30, 7, 1));
+    watch.cast(poll, read(2_000, 1));
     let found = glance.judged();
     assert_eq!(found.groups.len(), 1);
     let due = {
         let mut polls = watch.lock();
         let seen = polls.get_mut(&poll).expect("seen");
         seen.open(found);
-        assert_eq!(seen.said.get(&1), Some(&1), "the reader's is left");
+        let readers = ballots(2, 40).with(&ballots(1, 1));
+        assert_eq!(seen.said, readers, "the reader's is left");
         seen.take(poll, UnixMillis(3_000))
     };
     let voters: HashSet<VoterKey> = due.iter().flat_map(|due| due.voters.clone()).collect();
     assert_eq!(voters.len(), 31);
     assert!(voters.contains(&bare(30, 7, 1).voter) && !voters.contains(&read(2_000, 1).voter));
     // Nor are ballots that come afterwards.
-    watch.cast(poll, bare(31, 7, 1), &[1]);
+    watch.cast(poll, bare(31, 7, 1));
     let later = UnixMillis(3_000 + TOGETHER.as_millis() as i64);
     watch.look(later);
     let due = watch.due(later);
@@ -74,16 +90,16 @@ fn what_comes_while_a_group_is_judged_joins_its_burst() {
 fn a_burst_remembers_no_more_networks_than_it_may() {
     let (watch, poll) = (Watch::default(), PollId(1));
     for who in 0..40 {
-        watch.cast(poll, read(1_000_000 + who, 2), &[2]);
+        watch.cast(poll, read(1_000_000 + who, 2));
     }
     for who in 0..60 {
-        watch.cast(poll, bare(who, who, 1), &[1]);
+        watch.cast(poll, bare(who, who, 1));
     }
     watch.look(UnixMillis(100));
     assert!(!watch.due(UnixMillis(100)).is_empty());
     let many = MOST_NETWORKS as u32 + 100;
     for who in 60..many {
-        watch.cast(poll, bare(who, who, 1), &[1]);
+        watch.cast(poll, bare(who, who, 1));
     }
     let polls = watch.lock();
     let bursts = polls.get(&poll).map(|seen| &seen.bursts).expect("seen");
@@ -97,7 +113,7 @@ fn a_burst_remembers_no_more_networks_than_it_may() {
 fn a_burst_is_held_only_if_the_database_has_no_others_either() {
     let program = |watch: &Watch, poll, n: u32| {
         for who in 0..n {
-            watch.cast(poll, bare(who, who, 1), &[1]);
+            watch.cast(poll, bare(who, who, 1));
         }
         watch.look(UnixMillis(100));
     };
@@ -107,7 +123,7 @@ fn a_burst_is_held_only_if_the_database_has_no_others_either() {
         assert!(watch.due(UnixMillis(100)).is_empty(), "not judged yet");
         let first = bare(0, 0, 1).at;
         assert_eq!(watch.short(UnixMillis(100)), [(poll, first)]);
-        watch.learn(poll, HashMap::from([others]), UnixMillis(100));
+        watch.learn(poll, ballots(others.0, others.1), UnixMillis(100));
         assert!(watch.short(UnixMillis(100)).is_empty());
         watch.look(UnixMillis(100));
         let due = watch.due(UnixMillis(100));
@@ -118,14 +134,119 @@ fn a_burst_is_held_only_if_the_database_has_no_others_either() {
     // What is held is handed out again with its number, and set aside when it is released.
     let (watch, poll) = (Watch::default(), PollId(1));
     program(&watch, poll, 60);
-    watch.learn(poll, HashMap::new(), UnixMillis(100));
+    watch.learn(poll, Numbers::default(), UnixMillis(100));
     watch.look(UnixMillis(100));
     let key = watch.due(UnixMillis(100))[0].key;
     watch.stored(poll, key, BurstId(7));
-    watch.cast(poll, bare(60, 60, 1), &[1]);
+    watch.cast(poll, bare(60, 60, 1));
     let later = |n: i64| UnixMillis(100 + n * TOGETHER.as_millis() as i64);
     assert_eq!(watch.due(later(1))[0].held, 61);
     assert!(watch.holds(poll, BurstId(7)) && watch.release(poll, BurstId(7)));
     assert_eq!(watch.due(later(1))[0].voters.len(), 61);
     assert!(!watch.holds(poll, BurstId(7)));
+}
+
+/// 40 readers for b; and a program that has said what they say, and after a pause of so many milliseconds changes all of
+/// it to a.
+fn changed_by_a_program(pause: i64) -> (Watch, PollId) {
+    let (watch, poll) = (Watch::default(), PollId(1));
+    let later = |mut trace: Trace| {
+        trace.at = UnixMillis(trace.at.0 + pause);
+        trace
+    };
+    for who in 0..60 {
+        watch.cast(poll, bare(who, 7, 2));
+    }
+    for who in 0..40 {
+        watch.cast(poll, read(1_000 + who, 2));
+    }
+    watch.look(UnixMillis(2_000));
+    assert!(watch.due(UnixMillis(2_000)).is_empty(), "as everybody says");
+    // The poll is still read, so that it is not forgotten as a whole.
+    watch.opened(poll, [9; 8], UnixMillis(pause));
+    watch.look(UnixMillis(pause));
+    for who in 0..60 {
+        watch.change(poll, later(bare(who, 7, 1)));
+    }
+    (watch, poll)
+}
+
+#[test]
+fn changed_ballots_are_judged_like_new_ones() {
+    for pause in [5_000, 1_200_000] {
+        let (watch, poll) = changed_by_a_program(pause);
+        let now = UnixMillis(pause + 3_000);
+        watch.look(now);
+        let due = watch.due(now);
+        let voters: Vec<VoterKey> = due.iter().flat_map(|due| due.voters.clone()).collect();
+        assert_eq!(voters.len(), 60, "{pause}");
+        assert_eq!(due[0].pushed, option(1));
+        let polls = watch.lock();
+        let seen = polls.get(&poll).expect("seen");
+        // What they said before is taken off only as long as that is remembered.
+        let before = if pause < 600_000 { 0 } else { 60 };
+        assert_eq!(seen.said, ballots(2, 40 + before).with(&ballots(1, 0)));
+    }
+}
+
+#[test]
+fn a_change_adds_no_ballot() {
+    let (watch, poll) = (Watch::default(), PollId(1));
+    for who in 0..40 {
+        watch.cast(poll, read(1_000 + who, 2));
+    }
+    for said in [1, 3, 1, 2, 1] {
+        watch.change(poll, read(1_000, said));
+    }
+    {
+        let polls = watch.lock();
+        let seen = polls.get(&poll).expect("seen");
+        assert_eq!(
+            seen.said,
+            ballots(2, 39).with(&ballots(1, 1)).with(&ballots(3, 0))
+        );
+        let live = seen.traces.iter().filter(|trace| !trace.taken);
+        assert_eq!(live.count(), 40);
+    }
+    watch.look(UnixMillis(3_000));
+    assert!(watch.due(UnixMillis(3_000)).is_empty());
+}
+
+/// It agreed with the few others while it was held, and does no longer.
+#[test]
+fn a_held_burst_that_changes_its_mind_is_released() {
+    let (watch, poll) = (Watch::default(), PollId(1));
+    for who in 0..60 {
+        watch.cast(poll, bare(who, 7, 2));
+    }
+    watch.learn(poll, Numbers::default(), UnixMillis(100));
+    watch.look(UnixMillis(100));
+    let due = watch.due(UnixMillis(100));
+    assert_eq!((due[0].held, due[0].voters.len()), (60, 0));
+    for who in 0..40 {
+        watch.cast(poll, read(1_000 + who, 2));
+    }
+    let later = |n: i64| UnixMillis(100 + n * TOGETHER.as_millis() as i64);
+    watch.look(later(1));
+    assert_eq!(watch.due(later(1))[0].held, 60, "as the others say");
+    for who in 0..60 {
+        watch.change(poll, bare(who, 7, 1));
+    }
+    watch.look(later(2));
+    assert_eq!(watch.due(later(2))[0].voters.len(), 60);
+}
+
+#[test]
+fn what_is_remembered_of_voters_is_bounded() {
+    let (watch, poll) = (Watch::default(), PollId(1));
+    let many = MOST_TRACES as u32 + 100;
+    for who in 0..many {
+        watch.cast(poll, bare(who, who, 1));
+        watch.change(poll, bare(who, who, 2));
+    }
+    let polls = watch.lock();
+    let seen = polls.get(&poll).expect("seen");
+    assert_eq!(seen.traces.len(), MOST_TRACES);
+    assert_eq!(seen.last.len(), MOST_TRACES / 2);
+    assert!(std::mem::size_of::<Trace>() <= 112);
 }
