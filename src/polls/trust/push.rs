@@ -159,14 +159,14 @@ pub fn push(group: &Numbers, rest: &Numbers) -> Option<Push> {
         let agreed = |key| group.share(key) >= AGREED;
         return Some(Push::Perhaps(group.those(agreed)));
     }
-    let least = least(group.ballots, rest.ballots);
     let more = |key: usize| group.share(key) - rest.share(key);
+    let differs = |key: usize| differs(group, rest, key);
     let options = 1..group.options.len().max(rest.options.len());
     // An option that the group leaves out is pushed as well, downwards.
-    if !options.clone().any(|key| more(key).abs() >= least) {
+    if !options.clone().any(differs) {
         return None;
     }
-    let over = group.those(|key| more(key) >= least);
+    let over = group.those(|key| more(key) > 0.0 && differs(key));
     if !over.is_nothing() {
         return Some(Push::Yes(over));
     }
@@ -174,12 +174,20 @@ pub fn push(group: &Numbers, rest: &Numbers) -> Option<Push> {
     Some(Push::Yes(group.those(|key| Some(key) == most)))
 }
 
-/// By how much a share must differ: by 15 points, or, the larger the group, by less, down to 5, since it moves the
-/// result by more. In between it is three standard errors of the difference, so that a group which says the same as the
-/// others exceeds it by chance once in 370 times.
-fn least(group: u64, rest: u64) -> f64 {
-    let error = 0.5 * (1.0 / group.max(1) as f64 + 1.0 / rest.max(1) as f64).sqrt();
-    (3.0 * error).clamp(0.05, 0.15)
+/// Whether a group says something much more often or more rarely than the others: nearly all of it say so, and 15 points
+/// more than the others; or its share differs by at least 5 points, and by more than three standard errors, which happens
+/// by chance once in 370 times. So a large group is noticed even if it adds only a little to what everybody says, and a
+/// small one is not because of the accidents of its size.
+fn differs(group: &Numbers, rest: &Numbers, key: usize) -> bool {
+    let (share, usual) = (group.share(key), rest.share(key));
+    let more = share - usual;
+    if share >= AGREED && more >= 0.15 {
+        return true;
+    }
+    let (n, others) = (group.ballots.max(1) as f64, rest.ballots.max(1) as f64);
+    let both = (share * n + usual * others) / (n + others);
+    let error = (both * (1.0 - both) * (1.0 / n + 1.0 / others)).sqrt();
+    more.abs() >= (3.0 * error).max(0.05)
 }
 
 #[cfg(test)]

@@ -89,14 +89,12 @@ pub fn tell(watch: &Watch, looks: &Looks, group: &[Slip], outcomes: &[Outcome]) 
             continue;
         };
         match (answer.witness, outcome) {
-            (Some(Witness::Browser(manner)), Outcome::Counted) => {
-                if let Some(trace) = trace(answer, manner) {
-                    watch.cast(answer.poll.id, trace);
-                }
-            }
-            (Some(Witness::Browser(manner)), Outcome::Changed) => {
-                if let Some(trace) = trace(answer, manner) {
-                    watch.change(answer.poll.id, trace);
+            (Some(Witness::Browser(manner)), Outcome::Counted | Outcome::Changed) => {
+                let poll = answer.poll.id;
+                match trace(answer, manner) {
+                    Some(trace) if *outcome == Outcome::Changed => watch.change(poll, trace),
+                    Some(trace) => watch.cast(poll, trace),
+                    None => {}
                 }
             }
             (Some(Witness::Mail(reader)), Outcome::Counted | Outcome::Changed | Outcome::Same) => {

@@ -127,14 +127,40 @@ fn the_largest_poll_has_room() {
 
 #[test]
 fn the_larger_a_group_the_less_it_takes() {
-    assert!((least(20, 20) - 0.15).abs() < 1e-9);
-    assert!((least(20_000, 1_000_000) - 0.05).abs() < 1e-9);
-    assert!(least(2_000, 550) < 0.08 && least(2_000, 550) > 0.05);
     let poll = abc();
-    let usual = numbers(&poll, &[(&[1], 250), (&[2], 250)]);
-    let tenth_more = |n| numbers(&poll, &[(&[1], 6 * n), (&[2], 4 * n)]);
-    assert_eq!(push(&tenth_more(10), &usual), None);
-    assert!(push(&tenth_more(200), &usual).is_some());
+    let pushes = |ones: u64, of: u64, others: u64| {
+        let usual = numbers(&poll, &[(&[1], others / 2), (&[2], others / 2)]);
+        push(&numbers(&poll, &[(&[1], ones), (&[2], of - ones)]), &usual).is_some()
+    };
+    assert!(!pushes(14, 20, 500), "an accident");
+    assert!(pushes(16, 20, 500), "nearly all");
+    assert!(!pushes(60, 100, 500));
+    assert!(pushes(1_200, 2_000, 500));
+    let many = 1_000_000;
+    assert!(pushes(56 * many, 100 * many, many));
+    assert!(!pushes(54 * many, 100 * many, many), "hardly anything");
+}
+
+/// Small groups of people who think like everybody, ten thousand times.
+#[test]
+fn people_rarely_push_by_chance() {
+    let poll = abc();
+    let random = crate::types::Random::seeded(6);
+    let usual = numbers(&poll, &[(&[1], 3_300), (&[2], 5_000), (&[3], 1_700)]);
+    let pushes = (0..10_000).filter(|round| {
+        let mut group = Numbers::default();
+        for _ in 0..20 + round % 100 {
+            let key = match random.below(100) {
+                0..33 => 1,
+                33..83 => 2,
+                _ => 3,
+            };
+            group.add(said(&poll, &[key]), 1);
+        }
+        push(&group, &usual).is_some()
+    });
+    let n = pushes.count();
+    assert!(n < 150, "{n}");
 }
 
 #[test]
