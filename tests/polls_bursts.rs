@@ -9,7 +9,7 @@ use http::HeaderMap;
 
 use crate::polls_stuffing::{Drill, hand};
 use crate::support::app::TestApp;
-use crate::support::crowd::{Visitor, forgetful, headers, people, run, send};
+use crate::support::crowd::{Visitor, forgetful, headers, people, run, send, ticks};
 
 const ASIDE: &str = "SELECT COUNT(*) FROM ballot WHERE removed IS NOT NULL";
 /// Removals that the pages would show as an editor's, because they belong to no burst.
@@ -96,7 +96,8 @@ async fn crowd(
             sends: 0,
             address: format!("10.7.{i}.9"),
             agent: "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/131.0.0.0".into(),
-            option: 1,
+            says: ticks(&[1]),
+            marker: String::new(),
             origin: "",
         };
         let said: HeaderMap = headers(&visitor);

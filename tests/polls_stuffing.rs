@@ -4,12 +4,13 @@
 //! `cargo test --test canvass polls_stuffing -- --nocapture` prints the figures.
 
 use canvass::polls::results::totals;
-use canvass::polls::{Answered, Place, Sent, Tier, Voter, answer, by_slug};
+use canvass::polls::{Answered, Definition, Place, Sent, Tier, Voter, answer, by_slug};
 use canvass::types::{Random, ReaderId};
 
 use super::support::app::TestApp;
 use super::support::crowd::{
-    EMBEDDER, Ran, Visitor, agents, beside_one_another, people, random_gap, readers_agent, run,
+    EMBEDDER, Ran, Says, Visitor, agents, beside_one_another, people, random_gap, readers_agent,
+    run, ticks,
 };
 use super::support::editor::{EDITOR, signed_in};
 use super::support::reader::Reader;
@@ -27,6 +28,10 @@ pub struct Drill {
 impl Drill {
     /// A poll that nobody has answered.
     pub async fn fresh() -> Self {
+        Self::of(|_| {}).await
+    }
+
+    async fn of(asking: impl FnOnce(&mut Definition)) -> Self {
         let app = TestApp::start_with(|config| {
             config.http.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
             config.polls.proof_work = 40;
@@ -34,7 +39,7 @@ impl Drill {
         })
         .await;
         app.newsletter("morning").await;
-        app.poll("trust").await;
+        app.poll_with("trust", asking).await;
         let editor = signed_in(&app).await;
         Self {
             app,
@@ -43,25 +48,32 @@ impl Drill {
         }
     }
 
+    /// Of the readers a third say Yes, half No.
     pub async fn begin(seed: u64) -> Self {
-        let mut drill = Self::fresh().await;
+        Self::asking(seed, |_| {}, |i| ticks(&[[1, 2, 2, 3, 1, 2][i % 6]])).await
+    }
+
+    /// The same with another poll; `says` is what each reader answers, and the ticks what each subscriber does.
+    pub async fn asking(
+        seed: u64,
+        asking: impl FnOnce(&mut Definition),
+        says: impl Fn(usize) -> Says,
+    ) -> Self {
+        let mut drill = Self::of(asking).await;
         let app = &drill.app;
         let random = Random::seeded(seed);
-        // Some have JavaScript disabled; a third say Yes, half No.
-        let mut readers = people(
-            &random,
-            400,
-            60,
-            |i| format!("198.51.{}.7", i % 250),
-            |i| [1, 2, 2, 3, 1, 2][i % 6],
-        );
+        // Some have JavaScript disabled.
+        let mut readers = people(&random, 400, 60, |i| format!("198.51.{}.7", i % 250), |_| 1);
+        for (i, reader) in readers.iter_mut().enumerate() {
+            reader.says = says(i);
+        }
         for reader in readers.iter_mut().step_by(20) {
             reader.touches = None;
         }
         let ran = run(app, &readers).await;
         assert_eq!(ran.warned_after_ms, None, "readers are no burst");
         for i in 0..150 {
-            subscriber(app, i, ["1", "2", "2"][i as usize % 3]).await;
+            subscriber(app, i, &says(i as usize)).await;
         }
         assert_eq!(drill.voters(Tier::Anonymous).await, 550);
         assert_eq!(drill.voters(Tier::Worked).await, 530);
@@ -148,10 +160,11 @@ impl Drill {
     }
 }
 
-async fn subscriber(app: &TestApp, i: i64, option: &str) {
+async fn subscriber(app: &TestApp, i: i64, says: &[(&str, String)]) {
     let poll = by_slug(&app.app.db, "trust").await.unwrap().unwrap();
     let voter = Voter::Subscriber(ReaderId(i));
-    let sent = Sent::options([option]);
+    let ticked = says.iter().filter(|(field, _)| *field == "option");
+    let sent = Sent::options(ticked.map(|(_, option)| option.clone()));
     let done = answer(
         &app.app.polls,
         poll.into(),
@@ -179,7 +192,8 @@ pub fn hand(random: &Random, minutes: i64, javascript: bool) -> Vec<Visitor> {
                 sends: touches + 500 + random.below(275) as i64,
                 address: "203.0.113.9".into(),
                 agent: AGENT.into(),
-                option: 1,
+                says: ticks(&[1]),
+                marker: String::new(),
                 origin: "",
             }
         })
@@ -221,7 +235,8 @@ async fn a_script_from_one_address_moves_nothing() {
                     } else {
                         "curl/8.5.0".into()
                     },
-                    option: 1,
+                    says: ticks(&[1]),
+                    marker: String::new(),
                     origin: "",
                 })
                 .collect();
@@ -249,7 +264,8 @@ async fn a_thousand_proxies_move_nothing() {
                     sends: at + 80,
                     address: format!("10.{}.{}.9", i / 250, i % 250),
                     agent: AGENT.into(),
-                    option: 1,
+                    says: ticks(&[1]),
+                    marker: String::new(),
                     origin: "",
                 }
             })

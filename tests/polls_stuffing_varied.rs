@@ -4,7 +4,9 @@
 use canvass::types::Random;
 
 use crate::polls_stuffing::Drill;
-use crate::support::crowd::{EMBEDDER, Visitor, agents, beside_one_another, random_gap, run};
+use crate::support::crowd::{
+    EMBEDDER, Visitor, agents, beside_one_another, random_gap, run, ticks,
+};
 
 /// `n` answers of a script, `mean_ms` apart, from this many networks.
 fn script(
@@ -27,7 +29,8 @@ fn script(
                 sends: at + 20 + random.below(4_000) as i64,
                 address: format!("10.{}.{}.9", network / 250, network % 250),
                 agent: agent(i),
-                option: 1,
+                says: ticks(&[1]),
+                marker: String::new(),
                 origin,
             }
         })

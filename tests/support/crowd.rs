@@ -13,6 +13,15 @@ use reqwest::header::{HeaderMap, HeaderValue};
 use super::app::TestApp;
 use super::proof::solution;
 
+/// Fields of a form.
+pub type Says = Vec<(&'static str, String)>;
+
+/// The fields that tick these options.
+pub fn ticks(options: &[u8]) -> Says {
+    let field = |option: &u8| ("option", option.to_string());
+    options.iter().map(field).collect()
+}
+
 /// A person or a program that answers once.
 #[derive(Debug, Clone)]
 pub struct Visitor {
@@ -23,7 +32,10 @@ pub struct Visitor {
     pub sends: i64,
     pub address: String,
     pub agent: String,
-    pub option: u8,
+    /// The answer, as fields of the form.
+    pub says: Says,
+    /// The marker in its cookie; empty: it has none.
+    pub marker: String,
     /// The site whose page it names as the form's; empty: none.
     pub origin: &'static str,
 }
@@ -94,7 +106,8 @@ pub fn people(
                 sends: at + reads + chooses,
                 address: address(i),
                 agent: agents[random.below(agents.len() as u64) as usize].clone(),
-                option: option(i),
+                says: ticks(&[option(i)]),
+                marker: String::new(),
                 origin: "",
             }
         })
@@ -163,7 +176,7 @@ pub async fn run(app: &TestApp, visitors: &[Visitor]) -> Ran {
             }
             Act::Send => {
                 let proof = proofs.remove(&i);
-                let mut form = vec![("option", visitor.option.to_string())];
+                let mut form = visitor.says.clone();
                 form.extend(proof.map(|proof| ("proof", proof)));
                 send(&client, app, headers, &form).await;
                 accepted += 1;
@@ -213,6 +226,10 @@ pub fn headers(visitor: &Visitor) -> HeaderMap {
     headers.insert("x-forwarded-for", text(&visitor.address));
     headers.insert("user-agent", text(&visitor.agent));
     headers.insert("accept-language", text("en"));
+    if !visitor.marker.is_empty() {
+        let cookie = format!("canvass_voter={}", visitor.marker);
+        headers.insert("cookie", text(&cookie));
+    }
     if !visitor.origin.is_empty() {
         headers.insert("origin", text(visitor.origin));
     }
