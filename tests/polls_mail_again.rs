@@ -1,11 +1,14 @@
 //! The page of a mail's link, submitted again and submitted late: no press is worth more than one
-//! ballot, and none is lost.
+//! ballot, and none is lost. Whoever comes again finds the options where they were.
 
 use std::time::Duration;
 
+use canvass::polls::Order;
+
 use crate::polls_elsewhere::link;
+use crate::polls_kinds::options;
 use crate::support::app::TestApp;
-use crate::support::page::Form;
+use crate::support::page::{Form, Page};
 
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -103,4 +106,30 @@ async fn polls_a_page_that_was_open_for_a_day_counts_and_an_older_one_asks_again
     app.reader().submit(form).await.expect(200);
     assert_eq!(tally(&app).await, [3, 2, 1]);
     app.assert_the_count_agrees("trust").await;
+}
+
+/// A browser that voted by a mail's link has no marker.
+#[tokio::test]
+async fn polls_a_mails_reader_keeps_the_order_on_the_polls_page() {
+    let app = TestApp::start().await;
+    let poll = app
+        .poll_with("order", |poll| {
+            poll.questions[0].options = options(&["a", "b", "c", "d", "e", "f", "g", "h"]);
+            poll.questions[0].order = Order::Random;
+        })
+        .await;
+    let order = |page: &Page| page.attributes("form.poll input[type=radio]", "value");
+    let path = link(&app, poll, 3, "ada@example.org").await;
+    let reader = app.reader();
+    let page = reader.get(&path).await.expect(200);
+    let seen = order(&page);
+    assert_eq!(seen.len(), 8);
+    app.advance(SECOND);
+    let done = reader.submit(page.the_form()).await.expect(200);
+    done.says("Your answer has been counted");
+    for _ in 0..3 {
+        assert_eq!(order(&reader.get("/p/order").await.expect(200)), seen);
+    }
+    let nothing_chosen = reader.post("/p/order", &[]).await.expect(422);
+    assert_eq!(order(&nothing_chosen), seen);
 }

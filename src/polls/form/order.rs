@@ -1,7 +1,7 @@
 //! The order in which a reader sees the options of a question. Pure.
 //!
-//! A browser that has voted here keeps its order, and the link of a mail has its own; a first-time visitor gets a
-//! random order for each rendering. A cached page has the same order for everybody who gets that copy: no cookie is set
+//! A browser that has voted here keeps its order, and a reader known by the link of a mail has that link's; a first-time
+//! visitor gets a random order for each rendering. A cached page has the same order for everybody who gets that copy: no cookie is set
 //! before an answer, so these readers cannot be told apart. Only a pasted form is shuffled in the browser, by the
 //! module: it may be cached for ever. "Other" and "None of these" stay last.
 

@@ -55,7 +55,7 @@ pub async fn page(
             app.polls.views.count(poll.id, Place::PollPage, &method);
             let mut form = form(&app, &poll).await?;
             form.from = is_article(&arrived.from).then_some(arrived.from);
-            form.shuffle(&poll, seed(&app, &poll, &headers));
+            form.shuffle(&poll, seed(&app, &poll, &headers, known.as_ref()));
             if known.is_some() {
                 // The offer is pointless for a subscriber.
                 form.newsletter = None;
@@ -96,10 +96,12 @@ pub async fn page(
     Ok(response)
 }
 
-/// The seed for the random order of options: the marker of a browser that has voted here before, else random.
-pub fn seed(app: &App, poll: &Poll, headers: &HeaderMap) -> u64 {
-    match marker(app, headers) {
-        Some(marker) => seed_of(&Voter::Browser(marker).key(poll)),
+/// The seed for the random order of options: that of the mail's link, for a reader that this browser is known as; that
+/// of the marker, for a browser that has voted here before; else random.
+pub fn seed(app: &App, poll: &Poll, headers: &HeaderMap, known: Option<&Voter>) -> u64 {
+    let browser = || marker(app, headers).map(Voter::Browser);
+    match known.cloned().or_else(browser) {
+        Some(voter) => seed_of(&voter.key(poll)),
         None => u64::from_le_bytes(app.random.bytes()),
     }
 }

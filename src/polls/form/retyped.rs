@@ -39,7 +39,9 @@ pub async fn unsent(
     }
     // Tells the watch that the poll was opened, since the answer will be sent from this page.
     trust::opened(app, &poll, client);
-    let mut view = retyped(app, &poll, form, &Sent::of(form), seed(app, &poll, headers)).await?;
+    // No cookie that says whose browser it is comes with another site's form.
+    let seed = seed(app, &poll, headers, None);
+    let mut view = retyped(app, &poll, form, &Sent::of(form), seed).await?;
     // A box ticked on another site's page is not consent.
     linked::offer_again(&poll, false, false, &mut view);
     let page = FormPage {

@@ -270,7 +270,7 @@ impl<'a> Vote<'a> {
         let Request {
             app, headers, form, ..
         } = self.request;
-        let seed = seed(app, &self.poll, headers);
+        let seed = seed(app, &self.poll, headers, self.known.as_ref());
         retyped(app, &self.poll, form, &self.sent, seed).await
     }
 
