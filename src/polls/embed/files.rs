@@ -123,23 +123,35 @@ pub async fn module(headers: HeaderMap) -> Response {
 const CSS: &str = "text/css; charset=utf-8";
 
 /// `GET /embed/poll.css`: the style sheet, for the page and for the module. `?accent=rrggbb` adds the accent of a
-/// newsletter, for polls that name it; anything else in the query is ignored.
+/// newsletter, for polls that name it; `?reserve=66em` adds a size to reserve, in `em` or `px`, for polls that name it.
+/// Anything else in the query is ignored.
 pub async fn sheet(headers: HeaderMap, RawQuery(query): RawQuery) -> Response {
-    let accent = query
-        .as_deref()
-        .and_then(|query| {
-            query
-                .split('&')
-                .find_map(|part| part.strip_prefix("accent="))
-        })
+    let query = query.unwrap_or_default();
+    let asked = |name: &str| {
+        query
+            .split('&')
+            .find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
+    };
+    let accent = asked("accent")
         .and_then(|hex| Colour::parse(&format!("#{hex}")))
         .filter(|colour| colour.reads_on_white());
-    match accent {
-        None => SHEET.answer(&headers, CSS),
-        Some(accent) => {
-            File::of(format!("{}\n{}", SHEET.body, accented(accent))).answer(&headers, CSS)
-        }
+    let added = [accent.map(accented), asked("reserve").and_then(reserved)];
+    if added.iter().all(Option::is_none) {
+        return SHEET.answer(&headers, CSS);
     }
+    let rules = added.into_iter().flatten();
+    let rules = rules.fold(SHEET.body.clone(), |sheet, rule| format!("{sheet}\n{rule}"));
+    File::of(rules).answer(&headers, CSS)
+}
+
+/// The space for a short element that needs more than the rules for its options reserve. The rule is in the style sheet
+/// because a site may allow no inline style. `None` for anything but a whole number of `em` or `px`.
+fn reserved(size: &str) -> Option<String> {
+    let digits = size
+        .strip_suffix("em")
+        .or_else(|| size.strip_suffix("px"))?;
+    let number = digits.chars().all(|c| c.is_ascii_digit()) && digits.parse::<u16>().is_ok();
+    number.then(|| format!("canvass-poll[reserve=\"{size}\"]{{min-block-size:{size}}}"))
 }
 
 /// A page may carry polls of several newsletters, so only those with this accent are coloured. `:where` lets the
@@ -190,6 +202,20 @@ mod tests {
             "a{b:c}d{}"
         );
         assert!(!SHEET.body.contains("/*"));
+    }
+
+    #[test]
+    fn space_is_reserved_by_whole_numbers_only() {
+        assert_eq!(
+            reserved("553px").as_deref(),
+            Some("canvass-poll[reserve=\"553px\"]{min-block-size:553px}")
+        );
+        assert!(reserved("66em").is_some());
+        for wrong in [
+            "", "66", "em", "-1em", "+1em", "6.5em", "1e3px", "70000px", "1}*{em", "66EM",
+        ] {
+            assert_eq!(reserved(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

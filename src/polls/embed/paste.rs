@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::height::{height, rows};
+use super::height::{height, reserve, rows};
 use crate::app::App;
 use crate::newsletters::Colour;
 use crate::polls::form::{FormView, offer};
@@ -122,7 +122,7 @@ pub async fn snippets(app: &App, poll: &Poll) -> Result<Snippets, Problem> {
     let (sheet, coloured) = match &accent {
         None => (SHEET.to_owned(), String::new()),
         Some(hex) => (
-            format!("{SHEET}?accent={hex}"),
+            with_query(SHEET, &format!("accent={hex}")),
             format!(" accent=\"{hex}\""),
         ),
     };
@@ -138,6 +138,14 @@ pub async fn snippets(app: &App, poll: &Poll) -> Result<Snippets, Problem> {
         format!("{link}\n<canvass-poll src=\"{url}\" mark=\"{mark}\"{coloured}>\n{form}</canvass-poll>\n{module}\n")
     });
     let options = rows(poll);
+    let (reserved_sheet, reserved) = match reserve(poll, options, form.is_none()) {
+        None => (sheet.clone(), String::new()),
+        Some(size) => (
+            with_query(&sheet, &format!("reserve={size}")),
+            format!(" reserve=\"{size}\""),
+        ),
+    };
+    let (short_link, _) = files(&origin, &reserved_sheet);
     let newsletter = match (poll.newsletter, &poll.linking) {
         (Some(_), Some(_)) => " newsletter linked",
         (Some(_), None) => " newsletter",
@@ -148,7 +156,7 @@ pub async fn snippets(app: &App, poll: &Poll) -> Result<Snippets, Problem> {
         element,
         form,
         short: format!(
-            "{link}\n<canvass-poll src=\"{url}\" options=\"{options}\"{newsletter}{coloured}><a href=\"{url}\">{question}</a></canvass-poll>\n{module}\n"
+            "{short_link}\n<canvass-poll src=\"{url}\" options=\"{options}\"{reserved}{newsletter}{coloured}><a href=\"{url}\">{question}</a></canvass-poll>\n{module}\n"
         ),
         iframe: format!(
             "{}\n{module}\n",
@@ -165,9 +173,18 @@ pub async fn snippets(app: &App, poll: &Poll) -> Result<Snippets, Problem> {
 /// The path of the style sheet.
 const SHEET: &str = "/embed/poll.css";
 
+/// The URL with one more parameter.
+fn with_query(url: &str, parameter: &str) -> String {
+    let mark = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{mark}{parameter}")
+}
+
 fn files(origin: &str, sheet: &str) -> (String, String) {
     (
-        format!("<link rel=\"stylesheet\" href=\"{origin}{sheet}\">"),
+        format!(
+            "<link rel=\"stylesheet\" href=\"{origin}{}\">",
+            escaped(sheet)
+        ),
         format!("<script type=\"module\" src=\"{origin}/embed/poll.js\"></script>"),
     )
 }
