@@ -75,10 +75,10 @@ pub fn weigh(
     let shares = question.options.iter().map(|option| {
         let k = counted.with(option.id);
         let weighted = match &raked {
-            Some(Ok(raked)) => sorted.share(option.id, raked).map(|share| {
+            Some(Ok(raked)) => sorted.share(option.id, raked).map(|(share, size)| {
                 let interval = match list {
-                    Some(list) => of_list_weighted(share, raked.effective_size, used, list),
-                    None => wilson_weighted(share, raked.effective_size),
+                    Some(list) => of_list_weighted(share, size, used, list),
+                    None => wilson_weighted(share, size),
                 };
                 (share, interval)
             }),
@@ -180,10 +180,12 @@ impl<'c> Sorted<'c> {
         }
     }
 
-    /// The weighted share of the readers who gave this answer.
-    fn share(&self, option: OptionId, raked: &Raked) -> Option<f64> {
+    /// The weighted share of the readers who gave this answer, and its effective size.
+    fn share(&self, option: OptionId, raked: &Raked) -> Option<(f64, f64)> {
         let gave = |i: usize| self.said[i].contains(&option);
-        weighted_share(&self.patterns, &raked.weights, gave)
+        let share = weighted_share(&self.patterns, &raked.weights, gave)?;
+        let size = raked.effective_size_of(&self.patterns, share, gave);
+        Some((share, size))
     }
 }
 

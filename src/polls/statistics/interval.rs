@@ -1,4 +1,4 @@
-//! Confidence intervals for a share.
+//! Confidence intervals for a share, and for a mean.
 
 /// The 97.5th percentile of the normal distribution, for 95 per cent intervals.
 const Z95: f64 = 1.959_963_984_540_054;
@@ -75,7 +75,10 @@ pub fn widest_of_list(n: i64, population: i64) -> Option<f64> {
 }
 
 /// The interval for the mean of a finite list of `population`, of which `counts[i]` answered with the point `from + i`:
-/// the mean plus or minus 1.96 standard errors `√((1 − n/N) s² / n)` (Cochran 1977, eq. 2.20), limited to the scale.
+/// that of Wilson for a share with the same standard error `√((1 − n/N) s² / n)` (Cochran 1977, eq. 2.20), since a mean
+/// is a share of the way from one end of the scale to the other. The estimated variance costs some of the effective
+/// size, as Student's t does (Korn & Graubard 1998, Survey Methodology 24, 193). If 30 answer on a skewed scale, 92 to
+/// 98 of 100 such intervals hold the mean; of the mean plus or minus 1.96 standard errors, it would be 77 to 94.
 /// `None` if all gave the same point, unless everybody did: the formula would say that all others would give it, too.
 #[must_use]
 pub fn mean_of_list(from: i64, counts: &[i64], population: i64) -> Option<Interval> {
@@ -83,21 +86,29 @@ pub fn mean_of_list(from: i64, counts: &[i64], population: i64) -> Option<Interv
     if n < 2 || population < n || counts.iter().any(|&count| count < 0) {
         return None;
     }
-    let agree = counts.iter().filter(|count| **count > 0).count() == 1;
-    if agree && n < population {
+    let places = || (0_i64..).zip(counts).map(|(at, &k)| (at as f64, k as f64));
+    let (size, list, from) = (n as f64, population as f64, from as f64);
+    let mean = places().map(|(at, k)| at * k).sum::<f64>() / size;
+    if population == n {
+        return Some(Interval {
+            low: from + mean,
+            high: from + mean,
+        });
+    }
+    if counts.iter().filter(|count| **count > 0).count() == 1 {
         return None;
     }
-    let points = || (from..).zip(counts).map(|(at, &k)| (at as f64, k as f64));
-    let (size, list) = (n as f64, population as f64);
-    let mean = points().map(|(at, k)| at * k).sum::<f64>() / size;
-    let spread = points()
+    let spread = places()
         .map(|(at, k)| k * (at - mean) * (at - mean))
         .sum::<f64>();
-    let error = ((1.0 - size / list) * spread / (size - 1.0) / size).sqrt();
-    let last = from as f64 + counts.len() as f64 - 1.0;
+    let variance = (1.0 - size / list) * spread / (size - 1.0) / size;
+    // The first term of the expansion of t² / z².
+    let cost = 1.0 + (Z95 * Z95 + 1.0) / (2.0 * (size - 1.0));
+    let last = counts.len() as f64 - 1.0;
+    let found = score(mean / last, mean * (last - mean) / variance / cost)?;
     Some(Interval {
-        low: (mean - Z95 * error).max(from as f64),
-        high: (mean + Z95 * error).min(last),
+        low: from + found.low * last,
+        high: from + found.high * last,
     })
 }
 
@@ -148,12 +159,13 @@ mod tests {
             let p = k as f64 / n;
             let error = ((1.0 - n / list) * p * (1.0 - p) / (n - 1.0)).sqrt();
             let mean = mean_of_list(0, &[300 - k, k], 3_078).unwrap();
-            assert!(((mean.high - mean.low) / 2.0 / Z95 - error).abs() < 1e-9);
             let share = of_list(k, 300, 3_078).unwrap();
-            assert!(
-                ((share.high - share.low) / 2.0 / Z95 / error - 1.0).abs() < 0.02,
-                "{k}"
-            );
+            for found in [mean, share] {
+                assert!(
+                    ((found.high - found.low) / 2.0 / Z95 / error - 1.0).abs() < 0.02,
+                    "{k}"
+                );
+            }
         }
         let all = mean_of_list(1, &[10, 20, 30], 60).unwrap();
         assert!((all.low - all.high).abs() < 1e-12);
@@ -203,16 +215,20 @@ mod tests {
         }
     }
 
-    /// Draws a sample of `n` from a list of `population`, of which `with` have the property; returns how
-    /// many of the sample have it.
-    fn draw(random: &Random, n: u64, with: u64, population: u64) -> i64 {
-        let (mut left, mut good, mut found) = (population, with, 0);
+    /// Draws a sample of `n` from a list in which `list[i]` readers have the property `i`; returns how many of the
+    /// sample have each.
+    fn draw(random: &Random, n: u64, list: &[u64]) -> Vec<i64> {
+        let mut left = list.to_vec();
+        let mut found = vec![0; list.len()];
         for _ in 0..n {
-            if random.below(left) < good {
-                good -= 1;
-                found += 1;
+            let mut at = random.below(left.iter().sum());
+            let mut drawn = 0;
+            while at >= left[drawn] {
+                at -= left[drawn];
+                drawn += 1;
             }
-            left -= 1;
+            left[drawn] -= 1;
+            found[drawn] += 1;
         }
         found
     }
@@ -230,7 +246,7 @@ mod tests {
             let truth = with as f64 / population as f64;
             let (mut held, mut width) = (0, 0.0);
             for _ in 0..ROUNDS {
-                let k = draw(&random, n, with, population);
+                let k = draw(&random, n, &[with, population - with])[0];
                 let found = of_list(k, n as i64, population as i64).unwrap();
                 held += i32::from(found.low <= truth && truth <= found.high);
                 width += found.high - found.low;
@@ -249,6 +265,45 @@ mod tests {
                 (0.93..=1.05).contains(&ratio),
                 "{with}/{population}: {ratio}"
             );
+        }
+    }
+
+    /// Few answers on scales that hardly any list uses evenly. All bounds were computed in a separate simulation.
+    #[test]
+    fn ninety_five_of_a_hundred_intervals_of_a_mean_hold_the_truth() {
+        const ROUNDS: i32 = 2_000;
+        let random = Random::seeded(1_998);
+        for (n, list) in [
+            (30_u64, &[2_000_u64, 2_000, 2_000, 2_000, 2_000][..]),
+            (30, &[200, 300, 500, 2_000, 7_000][..]),
+            (30, &[100, 100, 100, 700, 9_000][..]),
+            (30, &[8_000, 1_200, 400, 200, 200][..]),
+            (30, &[4_500, 500, 0, 500, 4_500][..]),
+            (
+                30,
+                &[
+                    300, 100, 100, 100, 100, 500, 400, 1_000, 2_000, 2_500, 2_900,
+                ][..],
+            ),
+            (30, &[900, 100][..]),
+            (100, &[100, 100, 100, 700, 9_000][..]),
+            (400, &[20, 30, 50, 200, 700][..]),
+        ] {
+            let readers: u64 = list.iter().sum();
+            let points = || (1_u32..).map(f64::from).zip(list);
+            let truth = points().map(|(at, &k)| at * k as f64).sum::<f64>() / readers as f64;
+            let (mut held, mut given) = (0, 0);
+            for _ in 0..ROUNDS {
+                let counts = draw(&random, n, list);
+                let Some(found) = mean_of_list(1, &counts, readers as i64) else {
+                    continue;
+                };
+                given += 1;
+                held += i32::from(found.low <= truth && truth <= found.high);
+            }
+            let share = f64::from(held) / f64::from(given);
+            assert!((0.905..=0.985).contains(&share), "{n} of {list:?}: {share}");
+            assert!(given > ROUNDS * 9 / 10, "{n} of {list:?}: {given}");
         }
     }
 

@@ -1,4 +1,6 @@
 use super::*;
+use crate::polls::statistics::interval::of_list_weighted;
+use crate::types::Random;
 use proptest::prelude::*;
 
 fn table(cells: &[&[i64]]) -> Vec<Pattern> {
@@ -71,6 +73,68 @@ fn one_margin_is_weighted_in_closed_form() {
     assert!(!raked.capped);
     let share = weighted_share(&patterns, &raked.weights, |i| i == 1).unwrap();
     assert!((share - 0.5).abs() < 1e-9);
+}
+
+/// Groups that answered at different rates, and in which an answer is more or less common. All bounds were computed in
+/// a separate simulation.
+#[test]
+fn ninety_five_of_a_hundred_weighted_intervals_hold_the_truth() {
+    const ROUNDS: i32 = 1_500;
+    const LIST: i64 = 1_000_000;
+    let random = Random::seeded(1_965);
+    let happens = |chance: f64| (random.below(1_000_000) as f64) < chance * 1e6;
+    // The first group's share of the list and of those who answer, and how many say yes in each group.
+    for (n, of_list, of_answers, yes) in [
+        (200, 0.5, 0.5, [0.3, 0.3]),
+        (150, 0.3, 0.15, [0.2, 0.02]),
+        (120, 0.5, 0.2, [0.5, 0.0]),
+        (150, 0.5, 0.17, [0.2, 0.0]),
+        (100, 0.3, 0.3, [0.9, 0.2]),
+    ] {
+        let truth = of_list * yes[0] + (1.0 - of_list) * yes[1];
+        let (mut held, mut given) = (0, 0);
+        for _ in 0..ROUNDS {
+            let mut cells = [[0_i64; 2]; 2];
+            for _ in 0..n {
+                let group = usize::from(!happens(of_answers));
+                cells[group][usize::from(happens(yes[group]))] += 1;
+            }
+            let patterns = table(&[&cells[0], &cells[1]]);
+            let by_rows: Vec<Pattern> = patterns
+                .iter()
+                .map(|p| Pattern {
+                    groups: vec![p.groups[0]],
+                    count: p.count,
+                })
+                .collect();
+            let known = [margin(&[of_list, 1.0 - of_list])];
+            let Ok(raked) = rake(&by_rows, &known, USUAL_CAP) else {
+                continue;
+            };
+            let said_yes = |i: usize| patterns[i].groups[1] == 1;
+            let share = weighted_share(&by_rows, &raked.weights, said_yes).unwrap();
+            let size = raked.effective_size_of(&by_rows, share, said_yes);
+            assert!(size <= raked.effective_size);
+            let found = of_list_weighted(share, size, n, LIST).unwrap();
+            given += 1;
+            held += i32::from(found.low <= truth && truth <= found.high);
+        }
+        let share = f64::from(held) / f64::from(given);
+        assert!((0.93..=0.995).contains(&share), "{n}, {yes:?}: {share}");
+        assert!(given > ROUNDS / 2, "{n}, {yes:?}: {given}");
+    }
+}
+
+/// An answer that nobody gave has the effective size of the weights.
+#[test]
+fn what_nobody_said_is_worth_as_much_as_the_weights() {
+    let patterns = [(0, 300), (1, 100)].map(|(group, count)| Pattern {
+        groups: vec![group],
+        count,
+    });
+    let raked = rake(&patterns, &[margin(&[0.5, 0.5])], USUAL_CAP).unwrap();
+    let size = raked.effective_size_of(&patterns, 0.0, |_| false);
+    assert_eq!(size, raked.effective_size);
 }
 
 #[test]
