@@ -1,11 +1,10 @@
-//! What an embedded poll costs the page around it, measured: bytes, requests before paint, layout shift, main-thread
-//! time.
+//! What an embedded poll costs the page around it, measured: bytes, requests before paint, main-thread time.
 
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::browser_embeds::{Embedding, choose_and_send, wait_for_module, wait_for_result};
+use crate::browser_embeds::{Embedding, wait_for_module};
 use crate::support::browser::{Browser, Look};
 use crate::support::elsewhere::Trouble;
 
@@ -94,134 +93,126 @@ async fn an_embed_is_drawn_after_one_request() {
     browser.close().await;
 }
 
-/// No layout shift: not when the module is late, not when the response takes longer than the half second after a tap
-/// that browsers tolerate, not when the result replaces the form, and not when it changes back.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_embed_never_moves_the_page() {
-    let here = Embedding::of(&["trust"]).await;
-    let newsletter = here.app.newsletter("morning").await;
-    here.app
-        .poll_with("letter", |poll| poll.newsletter = Some(newsletter.id))
-        .await;
-    here.app
-        .poll_with("linked", |poll| {
-            poll.newsletter = Some(newsletter.id);
-            poll.linking = Some(canvass::polls::SUGGESTED_LINK_WORDS.to_owned());
-        })
-        .await;
-    here.app
-        .poll_with("long", |poll| {
-            poll.questions[0].text = "When you read a report about a place you know well, how often does it agree with what you have seen there yourself?".into();
-            poll.questions[0].options = [
-                "Nearly always, and where it does not I find a correction within a few days",
-                "Often",
-                "Seldom, and mostly in what was left out",
-                "I do not read about places I know",
-                "I cannot say",
-            ]
-            .map(Into::into)
-            .to_vec();
-        })
-        .await;
-    here.road
-        .trouble("POST /p/", Trouble::Slow(Duration::from_millis(700)));
-    let late = Duration::from_millis(400);
-    here.road.trouble("GET /embed/", Trouble::Slow(late));
-    for look in [Look::default(), Look::phone()] {
-        for (poll, which) in [
-            ("trust", "element"),
-            ("letter", "element"),
-            ("long", "element"),
-            ("trust", "short"),
-            ("letter", "short"),
-            ("linked", "element"),
-            ("linked", "short"),
-        ] {
-            here.publish(&here.snippet(poll, which).await);
-            let Some(browser) = Browser::open(look).await else {
-                return;
-            };
-            browser.goto(&here.publisher.article()).await;
-            wait_for_module(&browser).await;
-            let name = format!("{poll}, {which}, {} px", look.width);
-            if which == "short" {
-                wait_for_result(&browser, "No account needed").await;
-                assert_eq!(browser.moved().await, 0.0, "{name}: drawn");
-                browser
-                    .run(
-                        "const root = document.querySelector('canvass-poll').shadowRoot;
-                         root.querySelector('[value=\"2\"]').click(); root.querySelector('button').click();",
-                    )
-                    .await;
-            } else {
-                assert_eq!(browser.moved().await, 0.0, "{name}: opened");
-                choose_and_send(&browser, 2).await;
-            }
-            wait_for_result(&browser, "Your answer has been counted").await;
-            assert_eq!(browser.moved().await, 0.0, "{name}: the result");
-            browser
-                .picture(&format!("embed-{poll}-{which}-{}", look.width))
-                .await;
-            browser
-                .run("document.querySelector('canvass-poll').shadowRoot.querySelector('button').click();")
-                .await;
-            assert_eq!(browser.moved().await, 0.0, "{name}: the form again");
-            browser.close().await;
-        }
-    }
-}
-
-/// The measurement itself notices a layout shift.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_moves_is_noticed() {
-    let here = Embedding::of(&["trust"]).await;
-    here.publish("<div id=\"late\"></div>");
+async fn an_embed_hardly_keeps_the_main_thread() {
+    let here = Embedding::of(&["trust", "two", "three"]).await;
+    let one = here.snippet("trust", "element").await;
+    let mut three = one.clone();
+    three.push_str(&here.snippet("two", "element").await);
+    three.push_str(&here.snippet("three", "short").await);
     let Some(browser) = Browser::open(Look::default()).await else {
         return;
     };
-    browser.goto(&here.publisher.article()).await;
-    assert_eq!(browser.moved().await, 0.0);
-    browser
-        .run("document.getElementById('late').style.height = '200px';")
-        .await;
-    assert!(browser.moved().await > 0.0);
+    browser.devtools("Performance.enable", json!({})).await;
+    // The module is read once for all polls of a page, so three cost less than three times as much as one.
+    for (html, name, most) in [
+        (&one, "one poll", MAIN_THREAD),
+        (&three, "three polls", 2.0 * MAIN_THREAD),
+    ] {
+        let mut runs: Vec<f64> = Vec::new();
+        while is_worth_a_run(&runs, most) {
+            here.publish("<p>Nothing.</p>");
+            browser.goto(&here.publisher.article()).await;
+            let bare = busy(&browser).await;
+            here.publish(html);
+            let address = format!("{}/{}", here.publisher.article(), runs.len());
+            browser.goto(&address).await;
+            wait_for_module(&browser).await;
+            browser.run_async(DRAWN).await;
+            browser.moved().await;
+            let with = busy(&browser).await;
+            let long = browser
+                .run_async(
+                    "let tasks = 0; new PerformanceObserver(l => { tasks += l.getEntries().length; }).observe({type: 'longtask', buffered: true});
+                     setTimeout(() => done(tasks), 50);",
+                )
+                .await;
+            println!("bare page {bare:.1} ms, with {name} {with:.1} ms, long tasks {long}");
+            runs.push(with);
+        }
+        let quickest = quickest(&runs);
+        println!("{name}: {quickest:.1} of {most} ms of the main thread");
+        assert!(quickest < most, "{name}: {runs:?}");
+    }
     browser.close().await;
 }
 
+/// The module itself: the answer, its result, and a live update. The proof is searched for off the main thread, as long
+/// as it takes, and does not come here.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_embed_hardly_keeps_the_main_thread() {
+async fn an_answer_and_a_live_result_hardly_keep_the_main_thread() {
     let here = Embedding::of(&["trust"]).await;
-    let html = here.snippet("trust", "element").await;
+    here.publish(&here.snippet("trust", "element").await);
+    here.road
+        .trouble("GET /assets/proof.js", Trouble::Full(usize::MAX));
     let Some(browser) = Browser::open(Look::default()).await else {
         return;
     };
-    let mut runs: Vec<f64> = Vec::new();
     browser.devtools("Performance.enable", json!({})).await;
-    // Other programs run on this machine, too, and only ever add to the time: the quickest run shows the actual work.
-    let quickest = |runs: &[f64]| runs.iter().copied().fold(f64::INFINITY, f64::min);
-    while runs.len() < 7 || (runs.len() < 21 && quickest(&runs) >= MAIN_THREAD) {
-        here.publish("<p>Nothing.</p>");
-        browser.goto(&here.publisher.article()).await;
-        let bare = busy(&browser).await;
-        here.publish(&html);
-        let address = format!("{}/{}", here.publisher.article(), runs.len());
+    let (mut answers, mut updates): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
+    while is_worth_a_run(&answers, MAIN_THREAD) || is_worth_a_run(&updates, MAIN_THREAD) {
+        let address = format!("{}/{}", here.publisher.article(), answers.len());
         browser.goto(&address).await;
         wait_for_module(&browser).await;
         browser.moved().await;
-        let with = busy(&browser).await;
-        let long = browser
+        let opened = busy(&browser).await;
+        browser
             .run_async(
-                "let tasks = 0; new PerformanceObserver(l => { tasks += l.getEntries().length; }).observe({type: 'longtask', buffered: true});
-                 setTimeout(() => done(tasks), 50);",
+                "const poll = document.querySelector('canvass-poll');
+                 new MutationObserver((_, watch) => {
+                   if (!poll.shadowRoot.querySelector('table')) return;
+                   watch.disconnect();
+                   requestAnimationFrame(() => requestAnimationFrame(() => done(true)));
+                 }).observe(poll.shadowRoot, {childList: true, subtree: true});
+                 poll.querySelector('[value=\"1\"]').click();
+                 poll.querySelector('button').click();",
             )
             .await;
-        println!("bare page {bare:.1} ms, with the poll {with:.1} ms, long tasks {long}");
-        runs.push(with);
+        let answered = busy(&browser).await;
+        browser
+            .run(
+                "const note = document.querySelector('canvass-poll').shadowRoot.querySelector('[part=note]');
+                 const before = note.textContent;
+                 window.changed = new Promise((done) => new MutationObserver(() => {
+                   if (note.textContent !== before) requestAnimationFrame(() => requestAnimationFrame(done));
+                 }).observe(note, {childList: true, characterData: true, subtree: true}));",
+            )
+            .await;
+        let answer = [("option", "2")];
+        here.app
+            .reader()
+            .post("/p/trust", &answer)
+            .await
+            .expect(200);
+        browser.run_async("changed.then(() => done(true));").await;
+        let updated = busy(&browser).await;
+        answers.push(answered - opened);
+        updates.push(updated - answered);
+        println!(
+            "the answer {:.1} ms, the update {:.1} ms",
+            answered - opened,
+            updated - answered
+        );
     }
-    let quickest = quickest(&runs);
-    println!("main thread: {quickest:.1} of {MAIN_THREAD} ms");
-    assert!(quickest < MAIN_THREAD, "{runs:?}");
+    for (name, runs) in [("an answer", answers), ("a live update", updates)] {
+        let quickest = quickest(&runs);
+        println!("{name}: {quickest:.1} of {MAIN_THREAD} ms of the main thread");
+        assert!(quickest < MAIN_THREAD, "{name}: {runs:?}");
+    }
     browser.close().await;
+}
+
+/// Waits until every poll of the page has its form.
+const DRAWN: &str = "const wait = () => [...document.querySelectorAll('canvass-poll')].every((poll) => (poll.querySelector('form') ?? poll.shadowRoot.querySelector('form')))
+     ? done(true) : setTimeout(wait, 20); wait();";
+
+/// Other programs run on this machine, too, and only ever add to the time: the quickest run shows the actual work.
+fn quickest(runs: &[f64]) -> f64 {
+    runs.iter().copied().fold(f64::INFINITY, f64::min)
+}
+
+fn is_worth_a_run(runs: &[f64], most: f64) -> bool {
+    runs.len() < 7 || (runs.len() < 21 && quickest(runs) >= most)
 }
 
 /// Milliseconds of script, style and layout since the page was opened.

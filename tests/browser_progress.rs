@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use canvass::config::InDoubt;
 use canvass::types::IssueId;
-use serde_json::json;
 
 use crate::support::app::TestApp;
 use crate::support::browser::{Browser, Look};
@@ -252,23 +249,8 @@ async fn the_bar_shows_in_forced_colours() {
     let place = "const r = document.querySelector('progress.bar').getBoundingClientRect();
         return [r.x, r.y, r.width, r.height];";
     let place = browser.run(place).await;
-    let of = |at: usize| place[at].as_f64().unwrap();
-    let clip = json!({ "x": of(0), "y": of(1), "width": of(2), "height": of(3), "scale": 1 });
-    let shot = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
-    let shot = browser.devtools("Page.captureScreenshot", shot).await;
-    let png = STANDARD.decode(shot["data"].as_str().unwrap()).unwrap();
-    let mut decoder = png::Decoder::new(std::io::Cursor::new(png))
-        .read_info()
-        .unwrap();
-    let mut pixels = vec![0; decoder.output_buffer_size().unwrap()];
-    let frame = decoder.next_frame(&mut pixels).unwrap();
-    let row = (frame.height / 2) as usize * frame.line_size;
-    let colour = |at: usize| {
-        let size = frame.line_size / frame.width as usize;
-        let from = row + at * size;
-        pixels[from..from + 3].to_vec()
-    };
-    let width = frame.width as usize;
-    let (done, rest) = (colour(width / 20), colour(width - width / 20));
+    let colours = browser.colours_across(&place).await;
+    let width = colours.len();
+    let (done, rest) = (colours[width / 20], colours[width - width / 20]);
     assert_ne!(done, rest, "one colour from end to end");
 }

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use fantoccini::actions::{InputSource, KeyAction, KeyActions};
 use fantoccini::elements::Element;
 use fantoccini::wd::WebDriverCompatibleCommand;
@@ -216,6 +218,24 @@ impl Browser {
         let png = self.client.screenshot().await.unwrap();
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.png"));
         std::fs::write(path, png).unwrap();
+    }
+
+    /// The colours along the middle of a rectangle of the page, `[x, y, width, height]`, from left to right.
+    pub async fn colours_across(&self, place: &Value) -> Vec<[u8; 3]> {
+        let of = |at: usize| place[at].as_f64().unwrap();
+        let clip = json!({ "x": of(0), "y": of(1), "width": of(2), "height": of(3), "scale": 1 });
+        let shot = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
+        let shot = self.devtools("Page.captureScreenshot", shot).await;
+        let png = STANDARD.decode(shot["data"].as_str().unwrap()).unwrap();
+        let mut decoder = png::Decoder::new(std::io::Cursor::new(png))
+            .read_info()
+            .unwrap();
+        let mut pixels = vec![0; decoder.output_buffer_size().unwrap()];
+        let frame = decoder.next_frame(&mut pixels).unwrap();
+        let row = &pixels[(frame.height / 2) as usize * frame.line_size..][..frame.line_size];
+        row.chunks_exact(frame.line_size / frame.width as usize)
+            .map(|pixel| [pixel[0], pixel[1], pixel[2]])
+            .collect()
     }
 
     /// Presses keys, wherever the focus is.

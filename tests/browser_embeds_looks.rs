@@ -1,4 +1,4 @@
-//! Embedded polls follow the page around them: its colours, its writing direction, its words.
+//! How an embedded poll follows the page around it, in a real browser: its colours, its writing direction, its words.
 
 use serde_json::json;
 
@@ -42,6 +42,9 @@ async fn an_embed_follows_the_page_around_it() {
             wait_for_module(&browser).await;
             browser.picture(&format!("embed-{name}-{width}")).await;
             browser.assert_accessible().await;
+            if name == "forced" {
+                assert_the_choice_shows(&browser).await;
+            }
             choose_and_send(&browser, 1).await;
             wait_for_result(&browser, "Your answer has been counted").await;
             browser
@@ -49,6 +52,9 @@ async fn an_embed_follows_the_page_around_it() {
                 .await;
             browser.assert_accessible().await;
             browser.assert_no_sideways_scroll().await;
+            if name == "forced" {
+                assert_the_result_shows(&browser).await;
+            }
             if name == "rtl" {
                 let mirrored = browser
                     .run(
@@ -97,4 +103,41 @@ async fn an_embed_speaks_the_words_of_its_site() {
     assert!(text.contains(note), "{text}");
     assert!(!text.contains("chose to answer"), "{text}");
     assert_eq!(here.ballots().await, 1);
+}
+
+/// With forced colours, neither shadows nor backgrounds tell which option is chosen: its outline does.
+async fn assert_the_choice_shows(browser: &Browser) {
+    let outlines = browser
+        .run(
+            "const [chosen, other] = [1, 2].map(key => document.querySelector(`canvass-poll [value=\"${key}\"]`));
+             chosen.checked = true;
+             const seen = [chosen, other].map(option => getComputedStyle(option.closest('label')).outlineStyle);
+             chosen.checked = false;
+             return seen;",
+        )
+        .await;
+    assert_eq!(outlines, json!(["solid", "none"]));
+}
+
+/// The bar differs from its track, and the track from the page. The only answer fills the first track.
+async fn assert_the_result_shows(browser: &Browser) {
+    let tracks = browser
+        .run(
+            "const root = document.querySelector('canvass-poll').shadowRoot;
+             return [...root.querySelectorAll('tbody tr')].map(row => {
+               const at = row.querySelector('b').getBoundingClientRect();
+               return [at.x + scrollX, at.y + scrollY, at.width, at.height];
+             });",
+        )
+        .await;
+    let full = browser.colours_across(&tracks[0]).await;
+    let empty = browser.colours_across(&tracks[1]).await;
+    let middle = empty.len() / 2;
+    assert_ne!(full[middle], empty[middle], "a full bar and an empty one");
+    // The screenshot may begin a fraction of a pixel before the border.
+    let ends = [&empty[..4], &empty[empty.len() - 4..]];
+    for end in ends {
+        let border = end.iter().any(|colour| *colour != empty[middle]);
+        assert!(border, "the track has no border: {end:?}");
+    }
 }
