@@ -5,8 +5,20 @@ use std::time::Duration;
 use fantoccini::Locator;
 
 use crate::support::browser::{Browser, Look};
-use crate::support::scanner::{Scanner, Sent, option};
+use crate::support::scanner::{Scanner, Sent, VOTE_PAGES, option};
 use crate::support::wait::Waiting;
+
+const SUBMIT: &str = "for (const form of document.forms) form.submit();";
+/// Everything that a script can do to look like a finger.
+const CLICK: &str = "for (const target of document.querySelectorAll('main button, main label.option, main input[type=radio], main select, main [name=link]')) {
+       for (const type of ['pointerdown', 'mousedown', 'pointerup', 'mouseup', 'click']) {
+         const made = type.startsWith('pointer') ? PointerEvent : MouseEvent;
+         target.dispatchEvent(new made(type, {bubbles: true, cancelable: true, isPrimary: true, button: 0}));
+       }
+       if (target.matches('select')) target.selectedIndex = 1;
+       target.click();
+     }
+     for (const form of document.forms) form.requestSubmit();";
 
 /// Opens every link of every mail in a browser, gives the page all the time it needs, and runs `act` on it, and again
 /// on the resulting page.
@@ -70,23 +82,53 @@ async fn browser_scanners_that_only_look_cast_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn browser_scanners_that_submit_every_form_cast_nothing() {
-    a_class_that_fakes_no_gesture("for (const form of document.forms) form.submit();").await;
+    a_class_that_fakes_no_gesture(SUBMIT).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn browser_scanners_that_click_by_script_cast_nothing() {
-    // Everything that a script can do to look like a finger.
-    a_class_that_fakes_no_gesture(
-        "for (const target of document.querySelectorAll('main button, main label.option, main input[type=radio]')) {
-           for (const type of ['pointerdown', 'mousedown', 'pointerup', 'mouseup', 'click']) {
-             const made = type.startsWith('pointer') ? PointerEvent : MouseEvent;
-             target.dispatchEvent(new made(type, {bubbles: true, cancelable: true, isPrimary: true, button: 0}));
-           }
-           target.click();
-         }
-         for (const form of document.forms) form.requestSubmit();",
-    )
-    .await;
+    a_class_that_fakes_no_gesture(CLICK).await;
+}
+
+/// Pages with ranks, several questions or a box: no tap on an answer sends them, neither a program's nor a person's.
+#[tokio::test(flavor = "multi_thread")]
+async fn browser_scanners_of_other_vote_pages_cast_nothing() {
+    for page in VOTE_PAGES {
+        let Some(browser) = Browser::open(Look::phone()).await else {
+            return;
+        };
+        let sent = Sent::asking(1, page.ask).await;
+        for act in ["", SUBMIT, CLICK] {
+            scan(&sent, &browser, act).await;
+            assert_eq!(sent.harm().await, [0, 0, 0], "{}: {act}", page.name);
+        }
+        browser.goto(&sent.mails[0].link("/v/")).await;
+        let text = browser.text().await;
+        assert!(!text.contains("tap your answer once more"), "{text}");
+        for (name, value) in page.chosen {
+            let chosen = format!(
+                "const field = document.querySelector('[name=\"{name}\"][value=\"{value}\"]');
+                 if (field) field.checked = true;
+                 else document.querySelector('[name=\"{name}\"]').value = '{value}';"
+            );
+            browser.run(&chosen).await;
+        }
+        let options = Locator::Css("main .option-text");
+        let options = browser.client.find_all(options).await.unwrap();
+        browser.run("window.stayed = true;").await;
+        for _ in 0..2 {
+            options[0].click().await.unwrap();
+        }
+        // A quick press would wait for three quarters of a second.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let stayed = browser.run("return window.stayed;").await;
+        assert_eq!(stayed, true, "{}: a tap sent the form", page.name);
+        sent.app.advance(Duration::from_secs(1));
+        browser.click("main form button").await;
+        browser.wait_for_text("Your answer has been counted").await;
+        assert_eq!(sent.harm().await, [1, 0, 0], "{}", page.name);
+        browser.close().await;
+    }
 }
 
 /// To a server, the last class is indistinguishable from a person. What is measured: it casts one ballot, however often

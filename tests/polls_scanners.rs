@@ -13,7 +13,7 @@ use reqwest::Method;
 use crate::support::dump::Dump;
 use crate::support::editor::signed_in;
 use crate::support::reader::Form;
-use crate::support::scanner::{Scanner, Sent, option, options};
+use crate::support::scanner::{Scanner, Sent, VOTE_PAGES, option, options};
 
 const READERS: i64 = 12;
 const ANSWERS: [&str; 3] = ["Yes", "No", "Unsure"];
@@ -69,6 +69,34 @@ async fn polls_scanners_that_open_every_link_change_nothing() {
     assert_eq!(before.differences(&after, &[]), Vec::<String>::new());
     people_do_what_they_came_for(&sent).await;
     assert_eq!(sent.numbers().await, [READERS, 0, READERS]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_scanners_of_other_vote_pages_change_nothing() {
+    for page in VOTE_PAGES {
+        let sent = Sent::asking(1, page.ask).await;
+        let before = Dump::of(&sent.app.app.db).await;
+        let scanner = Scanner::new(&sent.app, "head and get");
+        for method in [Method::HEAD, Method::GET] {
+            for mail in sent.inboxes() {
+                scanner.open_all(method.clone(), mail).await;
+            }
+        }
+        let after = Dump::of(&sent.app.app.db).await;
+        let changed = before.differences(&after, &[]);
+        assert_eq!(changed, Vec::<String>::new(), "{}", page.name);
+        let reader = sent.app.reader();
+        let opened = reader.get(&sent.mails[0].link("/v/")).await.expect(200);
+        let mut form = opened.the_form();
+        for (name, value) in page.chosen {
+            form = form.choose(name, value);
+        }
+        sent.app.advance(Duration::from_secs(1));
+        let done = reader.submit(form).await.expect(200);
+        done.says("Your answer has been counted");
+        assert_eq!(sent.harm().await, [1, 0, 0], "{}", page.name);
+        assert_eq!(sent.numbers().await, [1, 0, 1], "{}", page.name);
+    }
 }
 
 /// Coming first is no disadvantage: a person's page is open while the scanner works.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use canvass::polls::{Definition, Kind, SUGGESTED_LINK_WORDS};
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::json;
 
@@ -11,6 +12,35 @@ use super::issues;
 use super::smtp_server::SmtpServer;
 
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A poll whose vote page has other fields than those of one question with a single answer.
+pub struct VotePage {
+    pub name: &'static str,
+    pub ask: fn(&mut Definition),
+    /// What its reader fills in, beside what the link has chosen.
+    pub chosen: &'static [(&'static str, &'static str)],
+}
+
+pub const VOTE_PAGES: [VotePage; 3] = [
+    VotePage {
+        name: "ranked",
+        ask: |poll| {
+            let question = &mut poll.questions[0];
+            (question.kind, question.max_choices) = (Kind::Ranked, 0);
+        },
+        chosen: &[("rank.2", "1")],
+    },
+    VotePage {
+        name: "two questions",
+        ask: |poll| poll.questions.push(poll.questions[0].clone()),
+        chosen: &[("option.2", "4")],
+    },
+    VotePage {
+        name: "linked",
+        ask: |poll| poll.linking = Some(SUGGESTED_LINK_WORDS.to_owned()),
+        chosen: &[],
+    },
+];
 
 /// An issue with a poll, in its readers' inboxes, and the mail of a person who has not confirmed yet.
 pub struct Sent {
@@ -26,10 +56,15 @@ pub struct Sent {
 impl Sent {
     /// Writes and sends it like an editor's script, with the real mailer to a real SMTP server.
     pub async fn to(readers: i64) -> Self {
+        Self::asking(readers, |_| {}).await
+    }
+
+    /// Like [`to`](Self::to), with changes to the poll.
+    pub async fn asking(readers: i64, change: impl FnOnce(&mut Definition)) -> Self {
         let server = SmtpServer::start().await;
         let app = issues::app_with(&server, |_| {}).await;
         let newsletter = app.newsletter("brief").await;
-        app.poll("trust").await;
+        app.poll_with("trust", change).await;
         issues::subscribe(&app, &newsletter, readers).await;
         let confirmation = pending(&app, &server).await;
         let issue = send(&app).await;
