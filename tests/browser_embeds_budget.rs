@@ -137,8 +137,8 @@ async fn an_embed_hardly_keeps_the_main_thread() {
     browser.close().await;
 }
 
-/// The module itself: the answer, its result, and a live update. The proof is searched for off the main thread, as long
-/// as it takes, and does not come here.
+/// The module itself: the answer, its result, and a live update. The proof, whose length is a matter of luck, is not
+/// measured here: its script does not come.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_and_a_live_result_hardly_keep_the_main_thread() {
     let here = Embedding::of(&["trust"]).await;
