@@ -7,7 +7,7 @@ use std::time::Duration;
 use canvass::db;
 use canvass::mailer::mailing::{self, AllowedAgain, MailingState, Reason, Steer};
 use canvass::mailer::{self, BreakerState};
-use canvass::types::{Secret, UnixMillis};
+use canvass::types::UnixMillis;
 
 use crate::support::app::TestApp;
 use crate::support::issues::{
@@ -16,7 +16,7 @@ use crate::support::issues::{
 };
 use crate::support::single_mails::enqueue;
 use crate::support::smtp_server::{Act, At, Offers, SmtpServer};
-use crate::support::wait::{PATIENCE, Waiting};
+use crate::support::wait::PATIENCE;
 
 const BLOCKED: &str = "554 5.7.1 Service unavailable; Client host blocked using zen.example";
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -88,32 +88,6 @@ async fn an_issue_that_every_relay_refuses_pauses_after_ten_over_all_lanes() {
         assert_eq!((done.counts.sent, server.count()), (120, 120), "{at:?}");
         the_ledger_agrees(&app, issue).await;
     }
-}
-
-#[tokio::test]
-async fn a_login_that_is_refused_is_not_tried_every_minute() {
-    let server = SmtpServer::offering(Offers {
-        auth: Some("AG5ld3MAc2VjcmV0".into()),
-        ..Offers::default()
-    })
-    .await;
-    let wrong = format!("smtp://news:wrong@127.0.0.1:{}", server.port());
-    let app = app_with(&server, |config| {
-        config.mail.smtp_url = Secret::new(wrong);
-    })
-    .await;
-    enqueue(&app, "ada@example.org").await;
-    let waiting = Waiting::until("the second failure has opened the breaker");
-    let rest = loop {
-        let relay = mailer::status(&app.app).relays.remove(0);
-        if let BreakerState::Open { failures: 2, until } = relay.breaker {
-            assert_eq!(relay.breaker_words, "535 5.7.8 no");
-            break until.since(app.app.clock.now());
-        }
-        waiting.still(&relay).await;
-    };
-    assert!(rest > Duration::from_secs(14 * 60), "{rest:?}");
-    assert_eq!(server.commands("AUTH"), 2);
 }
 
 #[tokio::test]

@@ -68,6 +68,7 @@ mod mailer_fence;
 mod mailer_headers;
 mod mailer_kill;
 mod mailer_late;
+mod mailer_logins;
 mod mailer_mailing;
 mod mailer_nodes;
 mod mailer_ordered_again;

@@ -11,7 +11,8 @@ use tokio::time::Instant;
 
 use crate::types::Random;
 
-const FIRST: Duration = Duration::from_secs(1);
+/// The shortest pause.
+pub(super) const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(60);
 /// The pauses after a login that was refused for the second time in a row.
 const FIRST_LOGIN: Duration = Duration::from_secs(15 * 60);
@@ -31,12 +32,13 @@ pub(super) enum Cause {
 }
 
 impl Cause {
-    /// The pause after so many failures in a row. The first login that is refused may be a hiccup of the relay's.
-    fn pause(self, failures: u32) -> Duration {
+    /// The pause after so many failures in a row, and so many refused logins since one was accepted. The first login
+    /// that is refused may be a hiccup of the relay's.
+    fn pause(self, failures: u32, logins: u32) -> Duration {
         let doubled = |first: Duration, times: u32| first * 2u32.saturating_pow(times.min(8));
-        match (self, failures) {
+        match (self, logins) {
             (Self::Usual, _) | (Self::Login, 0) => doubled(FIRST, failures).min(LONGEST),
-            (Self::Login, _) => doubled(FIRST_LOGIN, failures - 1).min(LONGEST_LOGIN),
+            (Self::Login, _) => doubled(FIRST_LOGIN, logins - 1).min(LONGEST_LOGIN),
         }
     }
 }
@@ -51,6 +53,8 @@ pub(super) struct Breaker {
 #[derive(Debug, Default)]
 struct State {
     failures: u32,
+    /// Refused logins since one was accepted.
+    logins: u32,
     until: Option<Instant>,
     trial: Option<Instant>,
     words: String,
@@ -114,10 +118,13 @@ impl Breaker {
         if state.wait(now).is_some() {
             return None;
         }
-        let pause = cause.pause(state.failures);
+        let pause = cause.pause(state.failures, state.logins);
         let jitter = random.below(u64::try_from(pause.as_millis() / 4).unwrap_or(0));
         state.until = Some(now + pause + Duration::from_millis(jitter));
         state.failures = state.failures.saturating_add(1);
+        if cause == Cause::Login {
+            state.logins = state.logins.saturating_add(1);
+        }
         state.trial = None;
         words.clone_into(&mut state.words);
         self.troubled.store(true, Ordering::Release);
@@ -137,11 +144,25 @@ impl Breaker {
         self.troubled.load(Ordering::Acquire)
     }
 
-    /// Closes the breaker: the relay answered as it should.
+    /// Closes the breaker: the relay answered as it should. After a refused login it stays as it is, because the answer
+    /// came over a connection from before: it does not show that a login would be accepted, but another lane may try.
     pub(super) fn close(&self) {
-        if self.is_troubled() {
-            *self.lock() = State::default();
+        if !self.is_troubled() {
+            return;
+        }
+        let mut state = self.lock();
+        if state.logins > 0 {
+            state.trial = None;
+        } else {
+            *state = State::default();
             self.troubled.store(false, Ordering::Release);
+        }
+    }
+
+    /// The relay accepted a login. The first mail over that connection closes the breaker.
+    pub(super) fn logged_in(&self) {
+        if self.is_troubled() {
+            self.lock().logins = 0;
         }
     }
 
@@ -206,10 +227,46 @@ mod tests {
 
     #[test]
     fn a_login_that_is_refused_again_is_not_tried_for_a_long_time() {
-        let minutes = |failures| Cause::Login.pause(failures).as_secs() / 60;
+        let minutes = |logins| Cause::Login.pause(logins, logins).as_secs() / 60;
         let pauses: Vec<u64> = (0..7).map(minutes).collect();
         assert_eq!(pauses, [0, 15, 30, 60, 120, 120, 120]);
-        assert_eq!(Cause::Login.pause(u32::MAX), LONGEST_LOGIN);
+        assert_eq!(Cause::Login.pause(u32::MAX, u32::MAX), LONGEST_LOGIN);
+    }
+
+    /// Opens the breaker and returns when its pause ends.
+    fn after_pause(breaker: &Breaker, now: Instant, cause: Cause) -> Instant {
+        breaker.open(now, &Random::seeded(1), cause, "no");
+        now + breaker.wait(now).unwrap()
+    }
+
+    #[test]
+    fn failures_before_a_refused_login_do_not_count_as_refused_logins() {
+        let (breaker, mut now) = (Breaker::default(), Instant::now());
+        for _ in 0..5 {
+            now = after_pause(&breaker, now, Cause::Usual);
+        }
+        let first = after_pause(&breaker, now, Cause::Login);
+        assert!(first - now <= LONGEST, "{:?}", first - now);
+        let second = after_pause(&breaker, first, Cause::Login);
+        assert!(second - first >= FIRST_LOGIN, "{:?}", second - first);
+        assert!(second - first < 2 * FIRST_LOGIN, "{:?}", second - first);
+    }
+
+    #[test]
+    fn only_a_login_that_is_accepted_ends_the_rest_after_a_refused_one() {
+        let (breaker, now) = (Breaker::default(), Instant::now());
+        let later = after_pause(&breaker, now, Cause::Login);
+        breaker.close();
+        assert!(breaker.wait(now).is_some(), "a mail over an old connection");
+        assert_eq!(breaker.pass(later), Ok(Some(later)));
+        breaker.close();
+        assert_eq!(breaker.pass(later), Ok(Some(later)), "another one tries");
+        breaker.logged_in();
+        assert_eq!(breaker.pass(later), Err(LOOK), "no mail has been accepted");
+        breaker.close();
+        assert_eq!(breaker.seen(later), Seen::default());
+        let again = after_pause(&breaker, later, Cause::Login);
+        assert!(again - later < 2 * FIRST, "the first refusal once more");
     }
 
     #[test]

@@ -272,7 +272,7 @@ impl Line {
         }
         let session = match &mut place.session {
             Some(session) => session,
-            none => none.insert(Session::connect(&relays.route(way.relay).relay).await?),
+            none => none.insert(relays.route(way.relay).connect().await?),
         };
         session.open(envelope).await.map(Opened::Smtp)
     }

@@ -12,6 +12,7 @@
 //!
 //! `route`: one relay. `quota`: its daily limit.
 
+mod logins;
 mod quota;
 mod route;
 

@@ -6,14 +6,14 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-use super::quota::Quota;
+use super::{logins::Logins, quota::Quota};
 use crate::{
     config,
     mailer::{
         breaker::{Breaker, Cause},
         fate::Words,
         pace::Pace,
-        smtp::Relay,
+        smtp::{Refusal, Relay, Session},
         status::{BreakerState, RelayStatus},
     },
     types::{Random, UnixMillis},
@@ -34,6 +34,7 @@ pub struct Route {
     /// Opens if the relay defers mail after mail: other relays are preferred then. Without others, nothing changes.
     pub(super) slow: Breaker,
     pub(super) quota: Quota,
+    logins: Logins,
     seats: Arc<Semaphore>,
     /// Connections for issues; single mails have one more.
     connections: u32,
@@ -85,6 +86,7 @@ impl Route {
             breaker: Breaker::default(),
             slow: Breaker::default(),
             quota: Quota::of(settings),
+            logins: Logins::default(),
             seats: Arc::new(Semaphore::new(connections as usize)),
             connections,
             state: Mutex::new(State {
@@ -119,6 +121,16 @@ impl Route {
 
     pub(in crate::mailer) fn has_seat(&self) -> bool {
         self.seats.available_permits() > 0
+    }
+
+    /// Connects, and logs in if the relay requires it.
+    ///
+    /// # Errors
+    /// The phase that failed and the server's reply.
+    pub(in crate::mailer) async fn connect(&self) -> Result<Session, Refusal> {
+        let session = self.logins.connect(&self.relay).await?;
+        self.breaker.logged_in();
+        Ok(session)
     }
 
     pub(super) fn pace_wait(&self, now: Instant) -> Duration {
