@@ -258,8 +258,9 @@ pub fn decide(phase: Phase, reply: &Reply) -> Verdict {
 /// Like [`decide`], for the reply of a relay to a mail that it is given now. There, "too large" is about the message
 /// and would hit every recipient; in a bounce report, it is about one receiving system among many. And a 4xx in reply
 /// to MAIL, when no recipient is named yet, is about the relay (a full disk, for example): deferring one recipient after
-/// another would use up an attempt of each. Unless it is about the sender, which other newsletters do not share, or
-/// greylisting, which is overcome by coming back.
+/// another would use up an attempt of each. Unless it is about the sender's address or domain, which other newsletters do
+/// not share, or greylisting, which is overcome by coming back. 4.7.1 alone is neither: relays say it to everybody while
+/// their filter is down.
 #[must_use]
 pub fn decide_at_relay(phase: Phase, reply: &Reply) -> Verdict {
     let text = plain(&reply.text);
@@ -274,10 +275,8 @@ pub fn decide_at_relay(phase: Phase, reply: &Reply) -> Verdict {
         return Verdict::FailOurs;
     }
     if phase == Phase::Mail && reply.code < 500 {
-        let about_sender = topic(&text, reply.enhanced) == Some(Topic::Sender)
-            || matches!(reply.enhanced, Some((4, 1, 7 | 8)));
-        let greylists = reply.enhanced == Some((4, 7, 1)) || is_greylisting(&reply.text);
-        if !about_sender && !greylists {
+        let about_sender = matches!(reply.enhanced, Some((4, 1, 7 | 8))) || any(OF_THE_SENDER);
+        if !about_sender && !is_greylisting(&reply.text) {
             return Verdict::PauseRelay;
         }
     }
@@ -290,6 +289,22 @@ pub fn is_greylisting(text: &str) -> bool {
     let text = text.to_lowercase();
     text.contains("greylist") || text.contains("graylist")
 }
+
+/// Words about the sender's address or domain, not about us or the relay.
+const OF_THE_SENDER: &[&str] = &[
+    " sender address ",
+    " sender domain ",
+    " sender s domain ",
+    " domain of sender ",
+    " sender rejected ",
+    " sender denied ",
+    " sender verif",
+    " verification failed for ",
+    " envelope sender ",
+    " envelope from ",
+    " mail from domain ",
+    " return path",
+];
 
 /// Words which say that the message is too large for every recipient of this server.
 const TOO_LARGE: &[&str] = &[

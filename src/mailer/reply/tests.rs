@@ -334,8 +334,29 @@ fn a_relay_that_defers_at_mail_rests_unless_it_is_about_the_sender() {
         ),
         (451, "4.3.0 Temporary lookup failure", Verdict::PauseRelay),
         (451, "try again", Verdict::PauseRelay),
-        (450, "4.7.1 come back", Verdict::Defer),
+        // A filter of the relay that is down, and refusals of every client.
+        (
+            451,
+            "4.7.1 Service unavailable - try again later",
+            Verdict::PauseRelay,
+        ),
+        (
+            450,
+            "4.7.1 Client host rejected: cannot find your reverse hostname",
+            Verdict::PauseRelay,
+        ),
+        (
+            451,
+            "4.3.5 Server configuration problem: relay policy",
+            Verdict::PauseRelay,
+        ),
         (451, "Greylisted, please try again", Verdict::Defer),
+        (450, "4.7.1 Greylisting in action", Verdict::Defer),
+        (
+            451,
+            "Could not complete sender verify callout",
+            Verdict::Defer,
+        ),
         (
             450,
             "4.1.8 <b1@bounces.example.org>: Sender address rejected: Domain not found",
