@@ -1,4 +1,4 @@
-//! `canvass allow-again`: gives back whom the hard bounces of one issue suppressed wrongly.
+//! `canvass allow-again`: gives back whom the bounces of one issue suppressed wrongly.
 
 use clap::Args;
 
