@@ -19,6 +19,7 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
+use super::step::offers_blank;
 use crate::{config::crash_point, mailer::reply::Reply};
 
 /// Longer writes are part of a message (RFC 5321 §4.5.3.1.4, and three commands at once).
@@ -116,6 +117,8 @@ pub(super) struct Channel {
     heard: Heard,
     /// Octets since the last line end.
     line: usize,
+    /// The reply to `EHLO` is awaited.
+    hello: bool,
 }
 
 impl Channel {
@@ -125,6 +128,7 @@ impl Channel {
             replay,
             heard,
             line: 0,
+            hello: false,
         }
     }
 
@@ -163,6 +167,10 @@ impl AsyncRead for Channel {
         let said = &mut buf.filled_mut()[before..];
         self.heard.hear(said);
         self.measure(said)?;
+        if self.hello && offers_blank(&self.heard.text()) {
+            let why = "a line of the server's reply to EHLO is blank";
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, why)));
+        }
         // lettre treats a reply with any non-UTF-8 octet as a broken connection. The meaning of a reply is in its ASCII
         // part.
         for octet in said.iter_mut().filter(|octet| !octet.is_ascii()) {
@@ -178,6 +186,7 @@ impl AsyncWrite for Channel {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.hello = buf.starts_with(b"EHLO");
         // In builds with crash points, write a message in pieces, so that a test can crash in the middle of it.
         let piece = match buf.len() {
             long if cfg!(debug_assertions) && long > LONGEST_COMMAND => &buf[..long / 2],

@@ -34,8 +34,11 @@ pub(super) async fn log_in(
     let credentials = credentials(login);
     let mut answer = Auth::new(mechanism, credentials.clone(), None);
     for _ in 0..QUESTIONS {
+        let known = answer.map_err(|_| {
+            unusable("the server asks a question that AUTH PLAIN and AUTH LOGIN do not know")
+        })?;
         heard.forget();
-        let asking = async { connection.command(answer?).await };
+        let asking = connection.command(known);
         let reply = step(heard, 0, relay.patience.greeting, asking)
             .await
             .map_err(|error| refusal(Phase::Auth, error))?;

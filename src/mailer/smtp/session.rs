@@ -9,7 +9,7 @@ use lettre::transport::smtp::{
 use tokio::time::{Instant, timeout};
 
 use super::{
-    channel::Heard,
+    channel::{Channel, Heard},
     envelope::Envelope,
     framed::Framed,
     login::log_in,
@@ -17,8 +17,8 @@ use super::{
     refusal::{Outcome, Refusal, RefusalKind},
     relay::{Patience, Recycle, Relay},
     step::{
-        StepError, closing, farewell, offers, refusal, reply_of, settled, size_limit, step,
-        unless_gone,
+        StepError, closing, farewell, offers, offers_blank, refusal, reply_of, settled, size_limit,
+        step, unless_gone,
     },
 };
 use crate::mailer::reply::Phase;
@@ -52,23 +52,27 @@ impl Session {
     /// # Errors
     /// The phase that failed and the server's reply. No mail was sent.
     pub async fn connect(relay: &Relay) -> Result<Self, Refusal> {
-        // lettre panics at some replies to EHLO (an empty line, for example). That is the relay's fault, and must not
-        // be taken for a fault at the mail that waits for the connection.
+        // lettre could panic at a reply. That would be the relay's fault, and must not be taken for a fault at the mail
+        // that waits for the connection.
         let connecting = AssertUnwindSafe(Self::begin(relay)).catch_unwind().await;
-        connecting.unwrap_or_else(|_| {
-            let why = "the server's reply cannot be read";
-            Err(Refusal::unusable(Phase::Hello, why))
-        })
+        connecting.unwrap_or_else(|_| Err(unreadable()))
     }
 
     async fn begin(relay: &Relay) -> Result<Self, Refusal> {
         let heard = Heard::default();
         let channel = opening::open(relay, heard.clone()).await?;
+        Self::over(channel, heard, relay).await
+    }
+
+    async fn over(channel: Channel, heard: Heard, relay: &Relay) -> Result<Self, Refusal> {
         let hello = ClientId::Domain(relay.hello.clone());
         let greeting = AsyncSmtpConnection::connect_with_transport(Box::new(channel), &hello);
-        let mut connection = step(&heard, 0, relay.patience.greeting, greeting)
-            .await
-            .map_err(|error| refusal(Phase::Hello, error))?;
+        let greeted = step(&heard, 0, relay.patience.greeting, greeting).await;
+        let mut connection = match greeted {
+            Ok(connection) => connection,
+            Err(_) if offers_blank(&heard.text()) => return Err(unreadable()),
+            Err(error) => return Err(refusal(Phase::Hello, error)),
+        };
         let said = heard.text();
         log_in(&mut connection, &heard, relay, &said).await?;
         Ok(Self {
@@ -214,16 +218,17 @@ impl Session {
         match (opened, data) {
             (Ok(()), Ok(())) => self.in_turn(index + 3),
             (Err(refusal), Ok(())) => {
+                self.in_turn(index + 3)?;
                 // RFC 2920 §3.1: DATA was accepted without a recipient; end it with an empty message.
                 self.heard.forget();
                 let dot = self.connection.command(".\r\n");
                 let ended = step(&self.heard, 0, patience.data, dot).await;
-                self.usable =
-                    !closing(&refusal) && matches!(ended, Ok(_) | Err(StepError::Refused(_)));
+                let ended = matches!(ended, Ok(_) | Err(StepError::Refused(_)));
+                self.usable = ended && !closing(&refusal) && !self.heard.goes_on_after(1);
                 Err(refusal)
             }
             (Err(refusal), Err(_)) | (Ok(()), Err(refusal)) => {
-                self.reset(&refusal).await;
+                self.reset(&refusal, index + 3).await;
                 Err(refusal)
             }
         }
@@ -240,7 +245,7 @@ impl Session {
             self.heard.forget();
             let reply = self.connection.command(command);
             if let Err(refusal) = settled(phase, step(&self.heard, 0, limit, reply).await)? {
-                self.reset(&refusal).await;
+                self.reset(&refusal, 1).await;
                 return Err(refusal);
             }
         }
@@ -256,16 +261,16 @@ impl Session {
         Ok(())
     }
 
-    /// Aborts a half-open transaction, so that the next `MAIL` is not nested in it.
-    async fn reset(&mut self, refusal: &Refusal) {
-        if closing(refusal) {
+    /// Aborts a half-open transaction, so that the next `MAIL` is not nested in it. After a surplus reply, beyond the
+    /// first `replies`, the connection is given up.
+    async fn reset(&mut self, refusal: &Refusal, replies: usize) {
+        if closing(refusal) || self.heard.goes_on_after(replies) {
             return;
         }
         self.heard.forget();
         let reset = self.connection.command("RSET\r\n");
-        self.usable = step(&self.heard, 0, self.patience.command, reset)
-            .await
-            .is_ok();
+        let reset = step(&self.heard, 0, self.patience.command, reset).await;
+        self.usable = reset.is_ok() && !self.heard.goes_on_after(1);
     }
 
     /// Sends `QUIT` with a short time-out, and ignores errors.
@@ -332,7 +337,7 @@ impl Ready<'_> {
         let sending = session.connection.command(framed);
         let verdict = step(&session.heard, 0, session.patience.dot, sending).await;
         let outcome = match verdict {
-            Err(StepError::Lost(why)) if !session.heard.dot_written() => session.cut_off(why).await,
+            Err(StepError::Lost(why)) => session.cut_off(why).await,
             verdict => session.settle(verdict),
         };
         if next.is_some() && std::mem::take(&mut session.usable) {
@@ -371,14 +376,27 @@ impl Session {
         }
     }
 
-    /// The outcome of a message that could not be written to its end. A server that refuses it in the middle says so
-    /// before it closes the connection.
+    /// The outcome of a message during which the connection was lost. A server that refuses it in the middle says so
+    /// before it closes the connection. Over TLS the final dot counts as written when it is encrypted; it may not have
+    /// been sent.
     async fn cut_off(&mut self, why: String) -> Outcome {
+        let doubtful = self.heard.dot_written();
         let said = self.connection.read_response();
         let said = step(&self.heard, 0, LAST_WORDS, said).await;
         match said.map_err(|error| refusal(Phase::Dot, error).kind) {
-            Err(RefusalKind::Refused(reply)) => Outcome::Refused(reply),
-            _ => Outcome::NotSent(why),
+            // A 421 may be about the connection: the server may have accepted the message before.
+            Err(RefusalKind::Refused(reply)) if reply.code != 421 || !doubtful => {
+                Outcome::Refused(reply)
+            }
+            Err(_) if !doubtful => Outcome::NotSent(why),
+            _ => Outcome::InDoubt(why),
         }
     }
 }
+
+fn unreadable() -> Refusal {
+    Refusal::unusable(Phase::Hello, "the server's reply cannot be read")
+}
+
+#[cfg(test)]
+mod tests;

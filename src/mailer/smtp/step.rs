@@ -131,6 +131,13 @@ pub(super) fn offered(hello: &str) -> impl Iterator<Item = &str> {
         .filter_map(|line| line.strip_prefix("250").and_then(|rest| rest.get(1..)))
 }
 
+/// Whether a complete line of a reply to `EHLO` has only blanks after its code: lettre panics at one.
+pub(super) fn offers_blank(hello: &str) -> bool {
+    let complete = hello.rfind('\n').map_or("", |end| &hello[..=end]);
+    offered(complete)
+        .any(|offer| !offer.is_empty() && offer.chars().all(|c| c.is_ascii() && c.is_whitespace()))
+}
+
 /// The server's size limit in octets (RFC 1870): `None` if it states none, 0 if it says that there is no limit.
 pub(super) fn size_limit(hello: &str) -> Option<usize> {
     offered(hello).find_map(|offer| {
