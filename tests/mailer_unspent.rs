@@ -2,6 +2,7 @@
 //! program is killed around that.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use canvass::mailer::mailing::MailingState;
@@ -14,7 +15,7 @@ use crate::support::issues::{
     the_ledger_agrees, until,
 };
 use crate::support::single_mails::enqueue;
-use crate::support::smtp_server::{Act, At, SmtpServer};
+use crate::support::smtp_server::{Act, At, Offers, SmtpServer};
 use crate::support::wait::{self, PATIENCE, Waiting};
 
 const AWAY: &str = "421 4.3.2 closing, come back later";
@@ -108,6 +109,55 @@ async fn a_connection_that_is_closed_between_two_mails_costs_nothing() {
         assert_eq!(app.count(spent).await, 0, "{says}");
         assert_eq!(app.count("SELECT COUNT(*) FROM delivery_attempt").await, 0);
     }
+}
+
+/// A server that takes one mail on each connection.
+async fn one_mail_each() -> SmtpServer {
+    SmtpServer::offering(Offers {
+        pipelining: false,
+        mails: Some(1),
+        ..Offers::default()
+    })
+    .await
+}
+
+/// All lanes are told at about the same time, so no mail is accepted between eight closed connections.
+#[tokio::test]
+async fn connections_that_are_closed_after_a_mail_are_no_broken_relay() {
+    let server = one_mail_each().await;
+    for at in [At::Mail, At::Dot] {
+        server.rule(at, "", Act::Wait(Duration::from_millis(300)), None);
+    }
+    let app = app_with(&server, |config| config.mail.connections = 8).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 80).await;
+    hand_over(&app, &daily, Duration::ZERO).await;
+    let waiting = Waiting::until("each lane has met some closed connections");
+    while server.count() < 24 {
+        let relay = &mailer::status(&app.app).relays[0];
+        assert_eq!(relay.breaker, BreakerState::Closed, "{relay:?}");
+        waiting.still(relay).await;
+    }
+    assert_eq!(app.count("SELECT COUNT(*) FROM delivery_attempt").await, 0);
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_after_one_that_was_closed_costs_nothing() {
+    let server = one_mail_each().await;
+    let asked = AtomicUsize::new(0);
+    // The second mail is told that its connection is closed, and the new one breaks.
+    server.whim(move |at, _| {
+        let third = at == At::Mail && asked.fetch_add(1, Ordering::SeqCst) == 2;
+        third.then_some(Act::Drop)
+    });
+    let app = app_with(&server, |config| config.mail.connections = 1).await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 3).await;
+    let issue = hand_over(&app, &daily, Duration::ZERO).await;
+    let done = until(&app, issue, |p| p.counts.sent + p.counts.deferred == 3).await;
+    assert_eq!(done.counts.deferred, 0);
+    once_each(&server, 3);
+    assert_eq!(app.count("SELECT COUNT(*) FROM delivery_attempt").await, 0);
 }
 
 #[tokio::test]

@@ -21,6 +21,8 @@ pub(super) enum Fate {
     InDoubt(Words),
     /// Not about this mail: the connection is lost.
     Lost(Words),
+    /// Not about this mail or the relay: a connection that has carried mails was closed. A new one shows more.
+    Closed(Words),
     /// Not about this mail: the recipient's provider throttles us.
     ProviderRests(Words),
     /// Not about this mail: the relay throttles us or cannot be reached.
@@ -96,7 +98,7 @@ impl Fate {
                 Self::RelayRests(Words::event(phase, why))
             }
             RefusalKind::Lost(why) => Self::Lost(Words::event(phase, why)),
-            RefusalKind::Closed(reply) => Self::Lost(Words::of(reply)),
+            RefusalKind::Closed(reply) => Self::Closed(Words::of(reply)),
             RefusalKind::Unusable(why) if phase.before_mail() => {
                 Self::RelayRests(Words::event(phase, why))
             }

@@ -296,6 +296,10 @@ impl Line {
                 relays.not_taken(way);
                 relays.lost(way.relay, words, now, at, &self.app.random);
             }
+            Fate::Closed(words) => {
+                relays.not_taken(way);
+                relays.closed(way.relay, words, at);
+            }
             Fate::RelayRests(words) | Fate::LoginRefused(words) => {
                 let cause = match fate {
                     Fate::LoginRefused(_) => Cause::Login,

@@ -27,6 +27,8 @@ impl Tries {
         match fate {
             // Most likely an old connection had been closed: retry once over a new one.
             Fate::Lost(_) if !self.lost => self.lost = true,
+            // A new connection cannot meet this fate.
+            Fate::Closed(_) => {}
             // Another relay may be free.
             Fate::RelayRests(words) | Fate::LoginRefused(words) => self.rested = Some(words),
             // Another relay may not refuse us, or may accept larger mails.

@@ -192,6 +192,7 @@ async fn settle(app: &App, mail: &Taken, fate: Fate) -> Result<(), DbErr> {
         }
         Fate::Later(words)
         | Fate::Lost(words)
+        | Fate::Closed(words)
         | Fate::ProviderRests(words)
         | Fate::RelayRests(words)
         | Fate::LoginRefused(words) => {

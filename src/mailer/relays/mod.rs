@@ -291,6 +291,13 @@ impl Relays {
         }
     }
 
+    /// Records that a relay closed a connection that had carried mails: that says nothing about the next one.
+    pub(super) fn closed(&self, way: usize, words: &Words, at: UnixMillis) {
+        if let Some(route) = self.0.get(way) {
+            route.said(&words.told(), at);
+        }
+    }
+
     /// Records that a relay throttles us, cannot be reached or refuses our login.
     pub(super) fn rests(
         &self,

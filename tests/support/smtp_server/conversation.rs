@@ -110,6 +110,7 @@ impl Conversation {
         }
         let (mut from, mut to) = (String::new(), String::new());
         let mut commands = [String::new(), String::new()];
+        let mut mails = 0;
         loop {
             let mut line = Vec::new();
             if stream.read_until(b'\n', &mut line).await? == 0 {
@@ -153,11 +154,15 @@ impl Conversation {
                 }
                 "MAIL" => {
                     let address = between(&line);
-                    let reply = if from.is_empty() {
+                    let mut reply = if from.is_empty() {
                         self.consult(At::Mail, "").await?
                     } else {
                         Some("503 5.5.1 nested MAIL command".to_owned())
                     };
+                    if self.offers.mails.is_some_and(|most| mails >= most) {
+                        self.last_word.store(true, Ordering::SeqCst);
+                        reply = Some("421 4.7.0 too many messages in this connection".to_owned());
+                    }
                     if reply.is_none() {
                         from = format!("<{address}>");
                         commands[0].clone_from(&line);
@@ -197,6 +202,7 @@ impl Conversation {
                     };
                     from.clear();
                     to.clear();
+                    mails += 1;
                     self.say(&mut stream, &reply).await?;
                 }
                 "RSET" => {

@@ -99,6 +99,8 @@ pub struct Offers {
     pub starttls: Option<TlsAcceptor>,
     /// TLS from the first byte.
     pub implicit_tls: Option<TlsAcceptor>,
+    /// The server closes a connection, with 421, instead of taking more mails than this.
+    pub mails: Option<usize>,
     /// `AUTH PLAIN` with this base64 initial response.
     pub auth: Option<String>,
     /// Sends Latin-1 instead of UTF-8.
@@ -116,6 +118,7 @@ impl Default for Offers {
             size: None,
             starttls: None,
             implicit_tls: None,
+            mails: None,
             auth: None,
             latin1: false,
             injected: None,

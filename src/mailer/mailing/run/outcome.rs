@@ -79,6 +79,7 @@ impl Lane<'_> {
             Fate::Later(words)
             | Fate::TooLarge(words)
             | Fate::Lost(words)
+            | Fate::Closed(words)
             | Fate::ProviderRests(words)
             | Fate::RelayRests(words)
             | Fate::LoginRefused(words) => {
