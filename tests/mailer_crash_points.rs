@@ -51,6 +51,30 @@ async fn survive(in_doubt: &'static str) {
     }
 }
 
+/// A crash while single mails are on their way, before and after the final dot.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_loses_no_single_mail() {
+    for in_doubt in ["resend", "hold"] {
+        let mut trial = Trial::new(in_doubt, 1).await;
+        trial.setup.connections = 2;
+        trial.calm(Duration::from_millis(1));
+        for point in ["in_body", "after_dot"] {
+            trial.enqueue(5).await;
+            let mut setup = trial.setup.clone();
+            setup.crash_at = Some(format!("{point}:3"));
+            let mut node = setup.start();
+            let crashed = tokio::time::timeout(PATIENCE, node.aborted(PATIENCE)).await;
+            assert!(crashed.is_ok(), "nothing ever came to {point}");
+            trial.note_kill(trial.setup.connections).await;
+        }
+        let _node = trial.setup.start();
+        trial.finish(PATIENCE).await;
+        let verdict = trial.verdict().await;
+        println!("two crashes at single mails, {in_doubt}: {verdict}");
+        assert!(in_doubt == "hold" || verdict.singles >= 10, "{verdict}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_at_any_step_loses_nobody() {
     survive("resend").await;

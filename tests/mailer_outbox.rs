@@ -47,12 +47,12 @@ async fn a_mail_is_announced_by_its_commit_and_by_nothing_else() {
     let bell = app.app.db.bell();
     let before = bell.rung();
     let given_up = app.app.db.write_txn("test").await.unwrap();
-    outbox::enqueue(&given_up, &app.app, &mail(&app, "ada@example.org"))
+    outbox::enqueue(&given_up, &app.app, &mail(&app.app, "ada@example.org"))
         .await
         .unwrap();
     drop(given_up);
     let txn = app.app.db.write_txn("test").await.unwrap();
-    outbox::enqueue(&txn, &app.app, &mail(&app, "bob@example.org"))
+    outbox::enqueue(&txn, &app.app, &mail(&app.app, "bob@example.org"))
         .await
         .unwrap();
     // Longer than a lane takes to look, and to poll again by itself.
@@ -63,7 +63,7 @@ async fn a_mail_is_announced_by_its_commit_and_by_nothing_else() {
     server.mail_to("bob@example.org", SECOND).await;
     // The caller may be gone: the commit still rings the bell.
     let txn = app.app.db.write_txn("test").await.unwrap();
-    outbox::enqueue(&txn, &app.app, &mail(&app, "cyd@example.org"))
+    outbox::enqueue(&txn, &app.app, &mail(&app.app, "cyd@example.org"))
         .await
         .unwrap();
     let gone = futures::FutureExt::now_or_never(txn.commit());
@@ -77,7 +77,7 @@ async fn a_mail_whose_transaction_is_rolled_back_never_was() {
     let server = SmtpServer::start().await;
     let app = app_with(&server, |_| {}).await;
     let txn = app.app.db.write_txn("test").await.unwrap();
-    outbox::enqueue(&txn, &app.app, &mail(&app, "ada@example.org"))
+    outbox::enqueue(&txn, &app.app, &mail(&app.app, "ada@example.org"))
         .await
         .unwrap();
     drop(txn);

@@ -68,7 +68,8 @@ impl TestApp {
         }
     }
 
-    fn config(database: &TestDatabase, address: SocketAddr) -> Config {
+    /// The configuration of an app on this database.
+    pub fn config(database: &TestDatabase, address: SocketAddr) -> Config {
         let settings = [
             (
                 "CANVASS_DATA_DIR",

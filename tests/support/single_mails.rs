@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use canvass::app::App;
 use canvass::mailer::mime::Mailbox;
 use canvass::mailer::outbox::{self, OutboxMail, Priority};
 use canvass::mailer::templates::Template;
@@ -10,11 +11,11 @@ use canvass::types::EmailAddress;
 use super::app::TestApp;
 
 /// An urgent confirmation to `to`, valid for an hour.
-pub fn mail(app: &TestApp, to: &str) -> OutboxMail {
+pub fn mail(app: &App, to: &str) -> OutboxMail {
     let template = Template::ConfirmSubscription;
     OutboxMail {
         template,
-        data: app.app.mail_templates.sample(template).clone(),
+        data: app.mail_templates.sample(template).clone(),
         from: Mailbox {
             name: "The newsroom".to_owned(),
             address: EmailAddress::parse("news@example.org").unwrap(),
@@ -22,15 +23,18 @@ pub fn mail(app: &TestApp, to: &str) -> OutboxMail {
         reply_to: None,
         to: EmailAddress::parse(to).unwrap(),
         priority: Priority::Now,
-        expires: app.app.clock.now() + Duration::from_secs(3_600),
+        expires: app.clock.now() + Duration::from_secs(3_600),
     }
 }
 
 /// Enqueues such a mail.
 pub async fn enqueue(app: &TestApp, to: &str) {
-    let txn = app.app.db.write_txn("test").await.unwrap();
-    outbox::enqueue(&txn, &app.app, &mail(app, to))
-        .await
-        .unwrap();
+    enqueue_in(&app.app, to).await;
+}
+
+/// Like [`enqueue`], also beside the program that sends it.
+pub async fn enqueue_in(app: &App, to: &str) {
+    let txn = app.db.write_txn("test").await.unwrap();
+    outbox::enqueue(&txn, app, &mail(app, to)).await.unwrap();
     txn.commit().await.unwrap();
 }

@@ -2,7 +2,6 @@
 //! on disk.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,11 +11,17 @@ use canvass::newsletters::Newsletter;
 use canvass::types::{IssueId, Random, UnixMillis};
 use tempfile::TempDir;
 
+use self::singles::Singles;
 use super::database::TestDatabase;
 use super::issues;
 use super::node::Setup;
 use super::smtp_server::{Act, At, SmtpServer};
 use super::wait::Waiting;
+
+mod singles;
+mod verdict;
+
+pub use self::verdict::Verdict;
 
 const NOW: UnixMillis = UnixMillis(1_772_442_000_000);
 /// An expiry that no mail reaches.
@@ -31,7 +36,7 @@ const NOBODY: &str = "77@example.org";
 /// A newsletter with readers, a server that records, and the issues handed over so far.
 pub struct Trial {
     /// Deleted with the trial.
-    _database: TestDatabase,
+    database: TestDatabase,
     pub db: Db,
     pub server: SmtpServer,
     pub setup: Setup,
@@ -43,32 +48,11 @@ pub struct Trial {
     kept: Arc<Mutex<Vec<String>>>,
     /// What each kill left in doubt. If a test notes its kills, nothing else may arrive twice.
     doubts: Vec<BTreeSet<Doubt>>,
+    singles: Singles,
 }
 
 /// An issue, an address, and the time of an intent without an outcome.
 type Doubt = (IssueId, String, i64);
-
-/// The result according to the server's record and the ledger.
-#[derive(Debug, Default)]
-pub struct Verdict {
-    pub mails: usize,
-    pub twice: usize,
-    pub unknown: usize,
-    pub failed: usize,
-    pub skipped: usize,
-    /// How many mails the server did not reply to.
-    pub kept: usize,
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} mails, {} twice, {} unknown, {} failed, {} skipped, {} answers kept by the server; 0 lost",
-            self.mails, self.twice, self.unknown, self.failed, self.skipped, self.kept
-        )
-    }
-}
 
 impl Trial {
     /// A trial with subscribed readers; nothing is handed over yet.
@@ -87,7 +71,7 @@ impl Trial {
         let mut setup = Setup::new(&database, server.url());
         setup.in_doubt = in_doubt;
         Self {
-            _database: database,
+            database,
             db,
             server,
             setup,
@@ -96,6 +80,7 @@ impl Trial {
             log,
             kept: Arc::default(),
             doubts: Vec::new(),
+            singles: Singles::default(),
         }
     }
 
@@ -127,6 +112,7 @@ impl Trial {
             new.len()
         );
         self.doubts.push(new);
+        self.note_singles(bound).await;
     }
 
     /// PostgreSQL may still execute what a killed node has sent: waits until nobody writes, or a moment if other nodes
@@ -197,15 +183,20 @@ impl Trial {
         issue
     }
 
-    /// Makes all waiting batches due, as if hours had passed. The program and its database may be down at the moment.
+    /// Makes all that waits due, as if hours had passed. The program and its database may be down at the moment.
     pub async fn let_time_pass(&self) {
         let Ok(txn) = self.db.write_txn("test").await else {
             return;
         };
-        let due = "UPDATE mail_batch SET not_before_ms = 0 WHERE state = 0 AND not_before_ms > 0";
-        if db::run(&*txn, due, []).await.is_ok() {
-            let _ = txn.commit().await;
+        for table in ["mail_batch", "outbox"] {
+            let due = format!(
+                "UPDATE {table} SET not_before_ms = 0 WHERE state = 0 AND not_before_ms > 0"
+            );
+            if db::run(&*txn, due, []).await.is_err() {
+                return;
+            }
         }
+        let _ = txn.commit().await;
     }
 
     /// Whether the newest issue has reached its end.
@@ -223,10 +214,11 @@ impl Trial {
         state == 4
     }
 
-    /// Waits for the end of the newest issue.
+    /// Waits for the end of the newest issue and of the single mails.
     pub async fn finish(&self, limit: Duration) {
-        let waiting = Waiting::within(limit, "the newest issue is over").every(A_WHILE);
-        while !self.finished().await {
+        let waiting =
+            Waiting::within(limit, "the newest issue and the single mails are over").every(A_WHILE);
+        while !self.finished().await || self.singles_wait().await {
             self.let_time_pass().await;
             self.numbers_add_up().await;
             waiting
@@ -294,6 +286,7 @@ impl Trial {
     /// agree with the server's record.
     pub async fn verdict(&self) -> Verdict {
         let mut recorded: BTreeMap<(String, String), Vec<String>> = BTreeMap::new();
+        let mut singles = Vec::new();
         let log = self.log.path().join(RECORDED);
         for line in std::fs::read_to_string(log).unwrap().lines() {
             let mut parts = line.split('\t').map(str::to_owned);
@@ -302,7 +295,11 @@ impl Trial {
                 parts.next().unwrap(),
                 parts.next().unwrap(),
             );
-            recorded.entry((subject, to)).or_default().push(id);
+            if singles::is_one(&to) {
+                singles.push((id, to));
+            } else {
+                recorded.entry((subject, to)).or_default().push(id);
+            }
         }
         let mut verdict = Verdict {
             kept: self.kept.lock().unwrap().len(),
@@ -332,6 +329,7 @@ impl Trial {
             };
             self.judge(*issue, taken, &mut verdict).await;
         }
+        self.judge_singles(&singles, &mut verdict).await;
         verdict
     }
 
