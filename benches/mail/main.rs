@@ -1,7 +1,7 @@
 //! Mails per second to a relay that accepts everything, as a share of what that relay's own load generator reaches.
 //!
 //!     cargo bench --bench mail                    4 kB and 30 kB at 20 connections, both databases; DKIM; a far relay
-//!     cargo bench --bench mail -- table           1, 10, 20 and 50 connections, 4 kB and 30 kB, both databases
+//!     cargo bench --bench mail -- table           1, 10, 20 and 50 connections, 4 kB and 30 kB, both databases, with and without DKIM
 //!     cargo bench --bench mail -- fair            an issue beside another whose provider is slow, or defers every mail
 //!     cargo bench --bench mail -- long            10,000, 100,000 and 1,000,000 recipients, with editors' pages and confirmations meanwhile
 //!
@@ -115,7 +115,9 @@ impl Bench {
                 watched: false,
             });
         }
-        self.far_away(false);
+        for &postgres in self.databases() {
+            self.far_away(postgres);
+        }
     }
 
     fn table(&self) {
@@ -123,14 +125,16 @@ impl Bench {
         for &postgres in self.databases() {
             for octets in [Case::SMALL, 30_000] {
                 for connections in [1, 10, 20, 50] {
-                    self.measure(Case {
-                        octets,
-                        connections,
-                        recipients: RECIPIENTS,
-                        postgres,
-                        signed: false,
-                        watched: false,
-                    });
+                    for signed in [false, true] {
+                        self.measure(Case {
+                            octets,
+                            connections,
+                            recipients: RECIPIENTS,
+                            postgres,
+                            signed,
+                            watched: false,
+                        });
+                    }
                 }
             }
         }
