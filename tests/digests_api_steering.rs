@@ -1,6 +1,6 @@
 //! Issues through the JSON API while they are sent: pausing, resuming, and ordering resends.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::json;
@@ -51,10 +51,12 @@ async fn after_a_pause_at_most_one_mail_a_connection_leaves() {
         let (status, told) = script
             .call(Method::POST, &path("pause"), &pause, None)
             .await;
-        let at_pause = sent();
+        let (at_pause, paused) = (sent(), Instant::now());
         assert_eq!((status.as_u16(), &told["state"]), (200, &json!("paused")));
         at_rest(&app, IssueId(made["id"].as_i64().unwrap())).await;
         let stopped = sent();
+        let took = paused.elapsed();
+        assert!(took < Duration::from_secs(2), "only after {took:?}");
         assert!(
             stopped <= at_pause + 5,
             "{at_pause} at the pause, {stopped} when no lane had any of it"
