@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use canvass::bounces::{Kind, Taken, take};
+use canvass::mailer;
 use canvass::mailer::mailing::{Change, MailingState, OrderKind, Steer, orders};
 use canvass::mailer::verp::{self, Mail};
 use canvass::types::{IssueId, ReaderId};
@@ -12,7 +13,6 @@ use crate::support::app::TestApp;
 use crate::support::editor::signed_in;
 use crate::support::issues::{app_with, hand_over, progress, steer, subscribe, until};
 use crate::support::smtp_server::{At, SmtpServer};
-use crate::support::wait;
 
 /// An issue that is still being sent because one of its readers is deferred; all others have it.
 async fn nearly_done(server: &SmtpServer, readers: i64) -> (TestApp, IssueId) {
@@ -120,12 +120,16 @@ async fn refusals_because_of_us_pause_it_and_cost_no_reader_anything() {
     );
     let ended = "SELECT COUNT(*) FROM subscription WHERE state <> 1";
     assert_eq!(app.count(ended).await, 0);
-    let metric = "canvass_mails_came_back{reason=\"ours\"}";
-    wait::until(metric, async || {
-        let answer = reqwest::get(app.url("/metrics")).await.unwrap();
-        answer.text().await.unwrap().contains(metric)
-    })
-    .await;
+    let reports = mailer::came_back(&app.app).await.unwrap();
+    assert_eq!(
+        reports,
+        [
+            ("ours", 10),
+            ("bad_address", 0),
+            ("complaint", 0),
+            ("unauthenticated", 0)
+        ]
+    );
 
     // Whoever resumes it knows: from now on the limit is a tenth.
     assert_eq!(steer(&app, issue, Steer::Resume).await, Change::Done);

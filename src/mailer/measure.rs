@@ -158,12 +158,18 @@ pub(super) async fn mailings(app: &App) -> Result<(), DbErr> {
     let due = mailing::oldest_due(&app.db).await?.filter(|at| *at < now);
     let age = due.map_or(0.0, |at| now.since(at).as_secs_f64());
     metrics::gauge!("canvass_mailings_oldest_due_seconds").set(age);
-    came_back(app).await
+    for (reason, n) in came_back(app).await? {
+        metrics::gauge!("canvass_mails_came_back", "reason" => reason).set(n as f64);
+    }
+    Ok(())
 }
 
-/// Reports about the issues that are not finished or have ended recently. `canvass bounce` is a process of its own, so
-/// they are read from the database.
-async fn came_back(app: &App) -> Result<(), DbErr> {
+/// How many reports there are, by label, about the issues that are not finished or have ended recently. `canvass bounce`
+/// is a process of its own, so they are read from the database.
+///
+/// # Errors
+/// On a database error.
+pub async fn came_back(app: &App) -> Result<[(&'static str, i64); CAME_BACK.len()], DbErr> {
     #[derive(FromQueryResult)]
     struct Reports {
         reason: i16,
@@ -177,10 +183,8 @@ async fn came_back(app: &App) -> Result<(), DbErr> {
         [REPORTED.into(), MailingState::Finished.code().into(), since.into()],
     )
     .await?;
-    for (name, reason) in CAME_BACK {
+    Ok(CAME_BACK.map(|(label, reason)| {
         let row = rows.iter().find(|row| row.reason == reason.code());
-        let n = row.map_or(0, |row| row.n);
-        metrics::gauge!("canvass_mails_came_back", "reason" => name).set(n as f64);
-    }
-    Ok(())
+        (label, row.map_or(0, |row| row.n))
+    }))
 }

@@ -79,6 +79,7 @@ use crate::{
 };
 
 pub use lanes::start;
+pub use measure::came_back;
 pub use status::{BreakerState, Doing, DomainStatus, LaneStatus, RelayStatus, Status, status};
 
 /// The state that the lanes of this process share.
