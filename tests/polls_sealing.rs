@@ -209,6 +209,41 @@ async fn polls_sealing_counts_from_the_moment_a_clock_that_was_ahead_is_correcte
     }
 }
 
+/// The poll was closed long before: only monotonic time tells that the clock is wrong. After a restart nothing does.
+#[tokio::test]
+async fn polls_sealing_does_not_believe_a_clock_that_was_set_within_the_hour() {
+    const SECRETS: &str = "SELECT COUNT(*) FROM poll_secret";
+    const MINUTE: Duration = Duration::from_secs(60);
+    let app = TestApp::start().await;
+    app.poll_with("trust", |poll| poll.closes_at = Some(START + DAY))
+        .await;
+    let vote = [("option", "1")];
+    app.reader().post("/p/trust", &vote).await.expect(200);
+    app.advance(DAY);
+    watch_closes(&app.app.db, app.app.clock.now())
+        .await
+        .unwrap();
+    let right = app.app.clock.now();
+    for (set, passes) in [
+        (right + DAY * 400, MINUTE * 59),
+        (right + MINUTE * 59, MINUTE * 59),
+        (right + MINUTE * 118, DAY),
+    ] {
+        app.app.clock.set(set);
+        seal_tick(&app.app).await.unwrap();
+        app.advance(passes);
+        seal_tick(&app.app).await.unwrap();
+        assert_eq!(app.count(SECRETS).await, 1, "destroyed at {set}");
+    }
+    app.app.clock.set(right + DAY * 8);
+    let app = app.restarted().await;
+    for (passes, secrets) in [(MINUTE * 59, 1), (MINUTE, 0)] {
+        app.advance(passes);
+        seal_tick(&app.app).await.unwrap();
+        assert_eq!(app.count(SECRETS).await, secrets);
+    }
+}
+
 async fn closed(db: &Db) -> i64 {
     count(db, "SELECT closed_ms FROM poll").await
 }

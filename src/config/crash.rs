@@ -4,6 +4,8 @@
 //! `CANVASS_CRASH_AT=after_dot:3` ends the process when it reaches that step for the third time. This is not a
 //! setting: a release build has no crash points.
 
+use std::time::Duration;
+
 /// The steps of a mailing, in the order in which an issue reaches them; `mailer::mailing` says where each one lies.
 pub const CRASH_POINTS: [&str; 15] = [
     "prepare_begun",
@@ -46,6 +48,20 @@ pub fn crash_point(name: &str) {
 #[cfg(not(debug_assertions))]
 #[inline(always)]
 pub fn crash_point(_name: &str) {}
+
+/// For how long the clock must not have been set before something is destroyed by it. A test of the real program cannot
+/// wait for that: a debug build believes its clock at once if `CANVASS_TEST_STEADY_CLOCK` is set.
+#[must_use]
+pub fn steady_after() -> Duration {
+    #[cfg(debug_assertions)]
+    if super::environment()
+        .iter()
+        .any(|(name, _)| name == "CANVASS_TEST_STEADY_CLOCK")
+    {
+        return Duration::ZERO;
+    }
+    Duration::from_secs(60 * 60)
+}
 
 #[cfg(debug_assertions)]
 struct Armed {

@@ -12,9 +12,10 @@ use super::results::live::Live;
 use super::share::Pictures;
 use super::trust::{self, Watch};
 use super::voter::NetworkOfTheDay;
+use crate::config::steady_after;
 use crate::db::Db;
 use crate::db::group_commit::{Bounds, GroupCommit, Lines, Queue};
-use crate::types::{Clock, Random};
+use crate::types::{Clock, Random, SteadyClock};
 
 /// Definitions, the queue into the ballot box, and the viewers. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -34,6 +35,8 @@ pub struct Station {
     pub audits: Arc<Audits>,
     /// The watch over the ballots of the last minutes, and the bursts among them.
     pub watch: Arc<Watch>,
+    /// By which keys are destroyed.
+    pub steady: Arc<SteadyClock>,
 }
 
 impl Station {
@@ -82,6 +85,7 @@ impl Station {
             looks,
             audits: Arc::default(),
             watch,
+            steady: Arc::new(SteadyClock::new(clock.clone(), steady_after())),
         }
     }
 }

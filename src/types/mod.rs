@@ -11,6 +11,7 @@
 //! - [`split_mix`]: a reproducible order derived from a seed.
 //! - [`secret`]: values that never print themselves.
 //! - [`keys`]: everything derived from the secret key: sealed link tokens per purpose, keyed hashes.
+//! - [`SteadyClock`]: the time, once the clock can be believed.
 //! - [`SubscriptionState`] and [`Suppression`]: what `subscriptions` and the mailer both know about a reader.
 //! - [`token`]: random tokens, and their hashes at rest.
 //! - [`varint`]: a compact encoding of integers.
@@ -24,6 +25,7 @@ pub mod random;
 pub mod reader_list;
 pub mod secret;
 pub mod split_mix;
+mod steady;
 mod subscription_state;
 mod suppression;
 pub mod time;
@@ -37,6 +39,7 @@ pub use link_words::link_words;
 pub use random::Random;
 pub use secret::Secret;
 pub use split_mix::SplitMix;
+pub use steady::SteadyClock;
 pub use subscription_state::SubscriptionState;
 pub use suppression::Suppression;
 pub use time::{Clock, UnixMillis};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::{Add, Sub};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -97,9 +97,10 @@ pub enum Clock {
 /// The state of a manual clock.
 #[derive(Debug)]
 pub struct Hands {
-    wall: AtomicI64,
+    /// What it would show if no time had passed.
+    began: AtomicI64,
     /// Milliseconds it was advanced in all. Setting the time does not count as passing time.
-    passed: AtomicU64,
+    passed: AtomicI64,
 }
 
 /// When the process first asked how much time has passed, the zero of [`Clock::passed`].
@@ -110,8 +111,8 @@ impl Clock {
     #[must_use]
     pub fn manual(start: UnixMillis) -> Self {
         Self::Manual(Arc::new(Hands {
-            wall: AtomicI64::new(start.0),
-            passed: AtomicU64::new(0),
+            began: AtomicI64::new(start.0),
+            passed: AtomicI64::new(0),
         }))
     }
 
@@ -125,7 +126,24 @@ impl Clock {
                 let since = now.duration_since(std::time::UNIX_EPOCH);
                 UnixMillis(since.map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX)))
             }
-            Self::Manual(hands) => UnixMillis(hands.wall.load(Ordering::SeqCst)),
+            Self::Manual(_) => self.both().0,
+        }
+    }
+
+    /// [`now`](Self::now) and [`passed`](Self::passed) at one moment: a clock that is advanced in between looks the same
+    /// in both.
+    #[must_use]
+    pub fn both(&self) -> (UnixMillis, Duration) {
+        match self {
+            Self::System => (self.now(), self.passed()),
+            Self::Manual(hands) => {
+                let passed = hands.passed.load(Ordering::SeqCst);
+                let now = hands.began.load(Ordering::SeqCst).saturating_add(passed);
+                (
+                    UnixMillis(now),
+                    Duration::from_millis(passed.unsigned_abs()),
+                )
+            }
         }
     }
 
@@ -135,7 +153,7 @@ impl Clock {
     pub fn passed(&self) -> Duration {
         match self {
             Self::System => BEGAN.elapsed(),
-            Self::Manual(hands) => Duration::from_millis(hands.passed.load(Ordering::SeqCst)),
+            Self::Manual(_) => self.both().1,
         }
     }
 
@@ -143,8 +161,7 @@ impl Clock {
     pub fn advance(&self, by: Duration) {
         if let Self::Manual(hands) = self {
             let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-            hands.wall.fetch_add(by, Ordering::SeqCst);
-            hands.passed.fetch_add(by.unsigned_abs(), Ordering::SeqCst);
+            hands.passed.fetch_add(by, Ordering::SeqCst);
         }
     }
 
@@ -152,7 +169,10 @@ impl Clock {
     /// the machine's clock.
     pub fn set(&self, at: UnixMillis) {
         if let Self::Manual(hands) = self {
-            hands.wall.store(at.0, Ordering::SeqCst);
+            let passed = hands.passed.load(Ordering::SeqCst);
+            hands
+                .began
+                .store(at.0.saturating_sub(passed), Ordering::SeqCst);
         }
     }
 }

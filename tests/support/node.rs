@@ -51,6 +51,7 @@ impl Setup {
         };
         command
             .arg("serve")
+            .env("CANVASS_TEST_STEADY_CLOCK", "1")
             .env("CANVASS_DATA_DIR", &self.data_dir)
             .env("CANVASS_DATABASE__URL", &self.database_url)
             .env(

@@ -58,7 +58,8 @@ pub struct Sealed {
     pub some_failed: bool,
 }
 
-/// Seals every poll that was closed `days` ago. A poll that cannot be sealed does not hold up the others.
+/// Seals every poll that was closed `days` ago. A poll that cannot be sealed does not hold up the others. `now` must be
+/// the time of a [`SteadyClock`](crate::types::SteadyClock).
 ///
 /// # Errors
 /// The database failed to list the polls that are due.
@@ -85,19 +86,22 @@ pub async fn seal_due(db: &Db, now: UnixMillis, days: u64) -> Result<Sealed, DbE
 /// Time for ten ticks and a restart of the server.
 const OVERDUE: Duration = Duration::from_secs(600);
 
+/// Time for a restart, after which the clock is not believed for an hour, and for a second one meanwhile.
+const OVERDUE_FOR_SEALING: Duration = Duration::from_secs(2 * 60 * 60);
+
 /// Counts the polls whose keys should have been destroyed by now, and those whose keys are still in the files, for
 /// `/metrics`: a promise to readers is being broken.
 pub async fn measure_overdue(db: &Db, now: UnixMillis, days: u64) -> Result<(), DbErr> {
-    let since = UnixMillis(now.0.saturating_sub(OVERDUE.as_millis() as i64));
+    let before = closed_before(now - OVERDUE_FOR_SEALING, days);
     let overdue = poll::Entity::find()
-        .filter(poll::Column::ClosedMs.lte(closed_before(since, days)))
+        .filter(poll::Column::ClosedMs.lte(before))
         .filter(poll::Column::SealedMs.is_null())
         .filter(poll::Column::State.ne(PollState::Draft.code()))
         .count(db.read())
         .await?;
     metrics::gauge!("canvass_polls_overdue_for_sealing").set(overdue as f64);
     let in_files = poll::Entity::find()
-        .filter(poll::Column::SealedMs.lte(since))
+        .filter(poll::Column::SealedMs.lte(now - OVERDUE))
         .filter(poll::Column::ScrubbedMs.is_null())
         .count(db.read())
         .await?;
