@@ -100,7 +100,7 @@ impl Tasks {
     /// The count: what closes, checks, seals and guards it.
     fn count(&self, app: &App) {
         self.every(app, "watch_closes", SECOND, |app| async move {
-            if let Err(error) = polls::watch_closes(&app.db, app.clock.now()).await {
+            if let Err(error) = polls::close_tick(&app).await {
                 tracing::error!(%error, "closing polls could not be looked up");
             }
         });

@@ -3,8 +3,8 @@
 use canvass::db::{self, Db, Unfinished};
 use canvass::polls::ballots::record::{self, record_closed};
 use canvass::polls::ballots::seal::{scrub, seal_due};
-use canvass::polls::ballots::watch_closes;
-use canvass::polls::{self, Phase, PollState, seal_tick};
+use canvass::polls::ballots::{set_closes_back, watch_closes};
+use canvass::polls::{self, Phase, PollState, close_tick, seal_tick};
 use canvass::types::UnixMillis;
 use tokio::time::{Duration, Instant};
 
@@ -183,15 +183,16 @@ async fn polls_sealing_counts_from_the_moment_a_clock_that_was_ahead_is_correcte
             )
             .await
             .unwrap();
+            // A poll of that clock from the beginning.
+            let sql = "UPDATE poll SET created_ms = $1";
+            db::run(&*txn, sql, [ahead.into()]).await.unwrap();
             txn.commit().await.unwrap();
         }
         watch_closes(db, ahead).await.unwrap();
-        // A clock that lost its time corrects nothing: otherwise the right time would be long after the close.
-        watch_closes(db, UnixMillis(1)).await.unwrap();
         assert_eq!(closed(db).await, ahead.0);
         // It stays closed, even by a clock that shows a time before the close.
         for at in [NOON + DAY / 2, NOON + DAY * 2] {
-            watch_closes(db, at).await.unwrap();
+            set_closes_back(db, at).await.unwrap();
             let poll = polls::by_id(db, id).await.unwrap().unwrap();
             assert!(matches!(poll.phase(at), Phase::Closed { .. }));
         }
@@ -202,11 +203,54 @@ async fn polls_sealing_counts_from_the_moment_a_clock_that_was_ahead_is_correcte
         assert_eq!(closed(db).await, corrected.0);
         for (days, expected) in [(6, 0), (9, 1)] {
             let at = NOON + DAY * days;
-            watch_closes(db, at).await.unwrap();
+            set_closes_back(db, at).await.unwrap();
             record_closed(db, at).await.unwrap();
             assert_eq!(seal_due(db, at, 7).await.unwrap().polls.len(), expected);
         }
     }
+}
+
+/// A clock that lost its time: by it the days since the close would be over as soon as it is right again.
+#[tokio::test]
+async fn polls_sealing_does_not_count_from_before_the_last_answer() {
+    for slow in [UnixMillis(1), NOON + DAY * 2] {
+        let ballots = opened(&["yes", "no"], 1, None).await;
+        let db = &ballots.db;
+        ballots.cast(1, &["1"]).await;
+        ballots.clock.advance(DAY * 10);
+        ballots.cast(2, &["1"]).await;
+        let (answered, now) = (ballots.clock.now(), ballots.clock.now() + DAY);
+        let txn = db.write_txn("test").await.unwrap();
+        let sql = "UPDATE poll SET state = 2, closed_ms = $1";
+        db::run(&*txn, sql, [now.into()]).await.unwrap();
+        txn.commit().await.unwrap();
+        set_closes_back(db, slow).await.unwrap();
+        assert_eq!(closed(db).await, answered.0);
+        assert_eq!(seal_due(db, now, 7).await.unwrap().polls.len(), 0);
+    }
+}
+
+/// Who is wrong, the clock of the close or that of now, is believed after an hour.
+#[tokio::test]
+async fn polls_sealing_ignores_a_clock_that_is_slow_for_a_minute() {
+    let app = TestApp::start().await;
+    app.poll("trust").await;
+    let db = &app.app.db;
+    app.advance(DAY * 10);
+    let right = app.app.clock.now();
+    let txn = db.write_txn("test").await.unwrap();
+    let sql = "UPDATE poll SET state = 2, closed_ms = $1";
+    db::run(&*txn, sql, [right.into()]).await.unwrap();
+    txn.commit().await.unwrap();
+    app.app.clock.set(START + DAY);
+    for minutes in [0, 59] {
+        app.advance(Duration::from_secs(60) * minutes);
+        close_tick(&app.app).await.unwrap();
+        assert_eq!(closed(db).await, right.0);
+    }
+    app.advance(Duration::from_secs(60));
+    close_tick(&app.app).await.unwrap();
+    assert_eq!(closed(db).await, app.app.clock.now().0);
 }
 
 /// The poll was closed long before: only monotonic time tells that the clock is wrong. After a restart nothing does.

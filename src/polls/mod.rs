@@ -61,7 +61,7 @@ pub use answer::{
     Answered, Choice, Reason as RefusalReason, Sent, answer, refused, stored_options,
 };
 pub use api::Document as ApiDocument;
-pub use ballots::{adopt as adopt_ballots, verify, watch_closes, writers as ballot_writers};
+pub use ballots::{adopt as adopt_ballots, verify, writers as ballot_writers};
 pub use definition::{
     Definition, Headline, OptionText, QuestionText, Retimed, ScaleText, Stored, by_id, by_slug,
     create, headlines, is_slug, list, replace_draft, retime, set_state,
@@ -148,6 +148,18 @@ pub async fn purge_pictures(app: &App) -> Result<u64, DbErr> {
     const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
     let before = UnixMillis(app.clock.now().0 - DAY_MS);
     pictures::store::purge(&app.db, before).await
+}
+
+/// Sees to it that polls stay closed, and since when. Called periodically, and by tests.
+///
+/// # Errors
+/// A database error; unfinished work is done the next time.
+pub async fn close_tick(app: &App) -> Result<(), DbErr> {
+    ballots::watch_closes(&app.db, app.clock.now()).await?;
+    match app.polls.steady.now() {
+        Some(now) => ballots::set_closes_back(&app.db, now).await,
+        None => Ok(()),
+    }
 }
 
 /// Records the counts of closed polls, and destroys what could join the ballots of old ones to readers. Called

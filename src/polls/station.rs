@@ -35,7 +35,7 @@ pub struct Station {
     pub audits: Arc<Audits>,
     /// The watch over the ballots of the last minutes, and the bursts among them.
     pub watch: Arc<Watch>,
-    /// By which keys are destroyed.
+    /// By which keys are destroyed, and closes corrected.
     pub steady: Arc<SteadyClock>,
 }
 

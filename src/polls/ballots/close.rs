@@ -1,15 +1,16 @@
 //! A permanent close: once a poll was seen closed by its time, a clock that is set back does not open it again.
 //!
 //! The sealing counts from the moment of the close. If the clock was ahead then, that moment lies in the future, and the
-//! secret would be kept for as long as the clock was wrong: [`watch`] sets it back.
+//! secret would be kept for as long as the clock was wrong: [`set_back`] corrects it.
 
 use sea_orm::sea_query::{Expr, ExprTrait as _, SimpleExpr};
 use sea_orm::{
-    ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _, SelectExt as _, UpdateMany, Value,
+    ColumnTrait as _, DbErr, EntityTrait as _, FromQueryResult, QueryFilter as _, SelectExt as _,
+    UpdateMany, Value,
 };
 
 use crate::db::entities::poll;
-use crate::db::{Db, find_values, run};
+use crate::db::{Db, find_all, run};
 use crate::polls::model::PollState;
 use crate::types::{PollId, UnixMillis};
 
@@ -42,7 +43,7 @@ pub async fn remember(db: &Db, now: UnixMillis, polls: &[PollId]) -> Result<(), 
     txn.commit().await
 }
 
-/// Finds polls whose closing time has passed while nobody answered, and closes that were seen by a clock that was ahead.
+/// Finds polls whose closing time has passed while nobody answered.
 pub async fn watch(db: &Db, now: UnixMillis) -> Result<(), DbErr> {
     let due = poll::Entity::find().filter(due(now));
     if due.exists(db.read()).await? {
@@ -50,39 +51,64 @@ pub async fn watch(db: &Db, now: UnixMillis) -> Result<(), DbErr> {
         seen_closed(now).exec(&*txn).await?;
         txn.commit().await?;
     }
-    set_back(db, now).await
+    Ok(())
 }
 
 /// Nodes whose clocks differ by less need no correction.
 const AHEAD_MS: i64 = 60_000;
 
-/// Closes later than $1, at least a minute from now. A clock that says a time before the poll existed is wrong itself,
-/// and corrects nothing. A close at the poll's own closing time is as early as it can be.
-const AHEAD: &str = "closed_ms > $1 AND sealed_ms IS NULL AND created_ms <= $2 AND (state = $3 OR closed_ms > closes_ms)";
+/// A poll that was seen closed when it is not yet that late, and the latest times that its rows know.
+#[derive(FromQueryResult)]
+struct Ahead {
+    id: PollId,
+    closed_ms: UnixMillis,
+    due_ms: Option<UnixMillis>,
+    page_ms: Option<UnixMillis>,
+    answer_ms: Option<UnixMillis>,
+    removal_ms: Option<UnixMillis>,
+}
 
-/// The polls stay closed. A poll that closes by its time counts as closed then at the earliest, since an earlier moment
-/// would open it again; so nothing is destroyed before the days after its close.
-async fn set_back(db: &Db, now: UnixMillis) -> Result<(), DbErr> {
+/// The polls that were seen closed later than $2. $1: closed by an editor.
+const AHEAD: &str = "SELECT p.id, p.closed_ms, CASE WHEN p.state <> $1 THEN p.closes_ms END AS due_ms, \
+     (SELECT MAX(l.at_ms) FROM ballot_chain c JOIN ballot_log l ON l.poll_id = c.poll_id AND l.slot = c.slot AND l.seq = c.seq \
+     WHERE c.poll_id = p.id) AS page_ms, \
+     (SELECT MAX(s.last_ms) FROM poll_source s WHERE s.poll_id = p.id) AS answer_ms, \
+     (SELECT MAX(r.at_ms) FROM ballot_removal r WHERE r.poll_id = p.id) AS removal_ms \
+     FROM poll p WHERE p.closed_ms > $2 AND p.sealed_ms IS NULL";
+
+impl Ahead {
+    /// The close as `now` corrects it. A poll that closes by its time counts as closed then at the earliest, since an
+    /// earlier moment would open it again; so nothing is destroyed before the days after its close. If `now` is earlier
+    /// than something that happened to the poll, it is not the right time either.
+    fn corrected(&self, now: UnixMillis) -> UnixMillis {
+        let known = [self.due_ms, self.page_ms, self.answer_ms, self.removal_ms];
+        known.into_iter().flatten().fold(now, Ord::max)
+    }
+}
+
+/// Corrects closes that were seen by a clock that was ahead; the polls stay closed. The secret is destroyed the earlier
+/// for it, so `now` must be the time of a [`SteadyClock`](crate::types::SteadyClock).
+pub async fn set_back(db: &Db, now: UnixMillis) -> Result<(), DbErr> {
     let by_editor = PollState::Closed.code();
-    let ahead: [Value; 3] = [(now.0 + AHEAD_MS).into(), now.into(), by_editor.into()];
-    let found = format!("SELECT id FROM poll WHERE {AHEAD}");
-    let found: Vec<PollId> = find_values(db.read(), &found, ahead.clone()).await?;
-    if found.is_empty() {
-        return Ok(());
+    let values: [Value; 2] = [by_editor.into(), (now.0 + AHEAD_MS).into()];
+    for poll in find_all::<Ahead>(db.read(), AHEAD, values).await? {
+        let corrected = poll.corrected(now);
+        if corrected < poll.closed_ms {
+            correct(db, &poll, corrected).await?;
+        }
     }
-    let sql = format!(
-        "UPDATE poll SET closed_ms = CASE WHEN state = $4 OR closes_ms <= $5 THEN $6 ELSE closes_ms END, \
-         revision = revision + 1 WHERE {AHEAD}"
-    );
-    let to: [Value; 3] = [by_editor.into(), now.into(), now.into()];
+    Ok(())
+}
+
+async fn correct(db: &Db, poll: &Ahead, to: UnixMillis) -> Result<(), DbErr> {
+    let sql = "UPDATE poll SET closed_ms = $1, revision = revision + 1 WHERE id = $2 AND closed_ms = $3 AND sealed_ms IS NULL";
+    let values: [Value; 3] = [to.into(), poll.id.into(), poll.closed_ms.into()];
     let txn = db.write_txn("poll-closed").await?;
-    run(&*txn, sql, ahead.into_iter().chain(to)).await?;
+    run(&*txn, sql, values).await?;
     txn.commit().await?;
-    for poll in found {
-        tracing::warn!(
-            poll = poll.0,
-            "a poll was closed by a clock that was ahead: its days until the sealing count from now"
-        );
-    }
+    tracing::warn!(
+        poll = poll.id.0,
+        "a poll was closed by a clock that was ahead: its days until the sealing count from {to}"
+    );
     Ok(())
 }
