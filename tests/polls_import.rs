@@ -8,6 +8,8 @@ use canvass::polls::{
 };
 use tempfile::TempDir;
 
+use crate::polls_pictures::{png, upload};
+use crate::polls_sample::{draw, newsroom};
 use crate::support::app::TestApp;
 
 /// Two polls, with an unusual table prefix. Times are the site's local time (Berlin) read as UTC: the first poll opened
@@ -147,15 +149,13 @@ async fn polls_an_import_that_was_cut_off_goes_on() {
     assert_eq!(app.count("SELECT COUNT(*) FROM poll").await, 2);
 }
 
-/// A partial result is never shown, even if an import is killed.
-#[tokio::test]
-async fn polls_nobody_sees_a_poll_before_all_of_it_is_in() {
-    const BALLOTS: &str = "SELECT CAST(COUNT(*) AS BIGINT) FROM ballot";
-    let app = TestApp::start().await;
-    let dir = TempDir::new().unwrap();
+const BALLOTS: &str = "SELECT CAST(COUNT(*) AS BIGINT) FROM ballot";
+
+/// An import of the poll `big` that is killed when a part of its ballots is in.
+async fn killed_in_between(app: &TestApp, dir: &TempDir) -> Order {
     let big = "INSERT INTO wp_pollsq (pollq_id, pollq_question, pollq_timestamp) VALUES (1,'Big?','1719835200');
         INSERT INTO wp_pollsa (polla_aid, polla_qid, polla_answers, polla_votes) VALUES (1,1,'Yes',9000),(2,1,'No',5000);";
-    let asked = order(&dir, &[("dump.sql", big)], System::WpPolls);
+    let asked = order(dir, &[("dump.sql", big)], System::WpPolls);
     {
         let mut terminal = std::io::sink();
         let importing = run(&app.app, &asked, &mut terminal);
@@ -173,6 +173,15 @@ async fn polls_nobody_sees_a_poll_before_all_of_it_is_in() {
     }
     let part = app.count(BALLOTS).await;
     assert!(part > 0 && part < 14_000, "killed in between: {part}");
+    asked
+}
+
+/// A partial result is never shown, even if an import is killed.
+#[tokio::test]
+async fn polls_nobody_sees_a_poll_before_all_of_it_is_in() {
+    let app = TestApp::start().await;
+    let dir = TempDir::new().unwrap();
+    let asked = killed_in_between(&app, &dir).await;
     let reader = app.reader();
     reader.get("/p/big").await.expect(404);
     // An editor who finds the draft can neither publish it nor remove its options while ballots refer to them.
@@ -195,6 +204,23 @@ async fn polls_nobody_sees_a_poll_before_all_of_it_is_in() {
     app.advance(std::time::Duration::from_secs(1));
     let page = app.reader().get("/p/big/results").await.expect(200);
     assert_eq!(page.all(".result-count"), ["9,000", "5,000"]);
+    app.assert_the_count_agrees("big").await;
+}
+
+/// The log refers to the draft as it was, and confirmed subscribers cannot take over a poll with answers.
+#[tokio::test]
+async fn polls_an_import_in_progress_gets_no_pictures_and_no_sample() {
+    let (app, editor) = newsroom(40).await;
+    let dir = TempDir::new().unwrap();
+    let asked = killed_in_between(&app, &dir).await;
+    let page = editor.get("/admin/polls/big/pictures").await.expect(200);
+    let fields = [("option", "1"), ("alt", "A red tram")];
+    let placed = upload(&editor, &page, &fields, &png(1_200, 800)).await;
+    assert_eq!(placed.status(), 409);
+    draw(&editor, "big", 30).await.expect(409);
+    let again = import(&app, &asked).await;
+    assert_eq!((again.polls, app.count(BALLOTS).await), (1, 14_000));
+    app.advance(std::time::Duration::from_secs(1));
     app.assert_the_count_agrees("big").await;
 }
 

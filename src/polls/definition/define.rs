@@ -108,9 +108,8 @@ async fn linking(
     }
 }
 
-/// Replaces a draft. A published poll keeps its questions: use [`retime`] and [`set_state`] on it. A draft with
-/// an import in progress has ballots that refer to its options; it is left alone, with the same result as if
-/// somebody else had changed it.
+/// Replaces a draft. A published poll keeps its questions: use [`retime`] and [`set_state`] on it. What
+/// `revised_draft` leaves alone is a conflict.
 pub async fn replace_draft(
     txn: &WriteTxn,
     now: UnixMillis,
@@ -118,11 +117,8 @@ pub async fn replace_draft(
     revision: i64,
     definition: &Definition,
 ) -> Result<Stored, DbErr> {
-    let replaced = revised(id)
+    let replaced = revised_draft(id, revision)
         .set(defined(txn, now, definition).await?)
-        .filter(poll::Column::Revision.eq(revision))
-        .filter(poll::Column::State.eq(PollState::Draft.code()))
-        .filter(not_being_imported())
         .exec(&**txn)
         .await;
     match replaced {
@@ -149,6 +145,16 @@ fn revised(id: PollId) -> UpdateMany<poll::Entity> {
     poll::Entity::update_many()
         .col_expr(revision, Expr::col(revision).add(1))
         .filter(poll::Column::Id.eq(id))
+}
+
+/// A change of a draft, which gets a new revision; the caller adds what changes. It changes no row if the poll is no
+/// longer a draft, if somebody else has edited it since `revision`, or if an import into it is in progress: the ballots
+/// that are in already, and their log, refer to the draft as it is.
+pub fn revised_draft(id: PollId, revision: i64) -> UpdateMany<poll::Entity> {
+    revised(id)
+        .filter(poll::Column::Revision.eq(revision))
+        .filter(poll::Column::State.eq(PollState::Draft.code()))
+        .filter(not_being_imported())
 }
 
 /// No import of the poll is in progress.

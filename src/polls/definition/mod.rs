@@ -21,7 +21,9 @@ mod written;
 
 pub use book::Book;
 pub use check::{MAX_OPTIONS, MAX_QUESTIONS, MAX_TEXT_CHARS, is_line, is_path, over};
-pub use define::{Retimed, Stored, create, free_slug, replace_draft, retime, set_state};
+pub use define::{
+    Retimed, Stored, create, free_slug, replace_draft, retime, revised_draft, set_state,
+};
 pub use delete::delete_draft;
 pub use slug::{is_slug, slug_of};
 pub use store::{Headline, by_id, by_id_in, by_slug, headlines, list};

@@ -1,14 +1,13 @@
 //! Pictures in the database.
 
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _, Value,
-};
+use sea_orm::{ActiveValue::Set, ColumnTrait as _, DbErr, EntityTrait as _, QueryFilter as _};
 
 use super::{FOLDER, Redrawn};
-use crate::db::entities::{picture, poll_option};
+use crate::db::entities::{picture, poll, poll_option};
 use crate::db::{Db, WriteTxn, run};
-use crate::polls::model::{Picture, PollState, Role};
+use crate::polls::definition::revised_draft;
+use crate::polls::model::{Picture, Role};
 use crate::types::{PollId, UnixMillis};
 
 /// Stores a picture; an identical one is stored once.
@@ -39,8 +38,8 @@ pub async fn by_name(db: &Db, name: &str) -> Result<Option<picture::Model>, DbEr
         .await
 }
 
-/// Puts a picture beside an option of a draft, or removes it. Returns false if the poll is no longer a draft, or if
-/// somebody else has edited it since `revision`.
+/// Puts a picture beside an option of a draft, or removes it. Returns false if the draft must not be changed
+/// ([`revised_draft`]).
 pub async fn place(
     txn: &WriteTxn,
     now: UnixMillis,
@@ -49,14 +48,14 @@ pub async fn place(
     option: i64,
     picture: Option<&Picture>,
 ) -> Result<bool, DbErr> {
-    let sql = "UPDATE poll SET revision = revision + 1, updated_ms = $1 WHERE id = $2 AND revision = $3 AND state = $4";
-    let values: [Value; 4] = [
-        now.into(),
-        poll.into(),
-        revision.into(),
-        PollState::Draft.code().into(),
-    ];
-    if run(&**txn, sql, values).await?.rows_affected() == 0 {
+    let revised = revised_draft(poll, revision)
+        .set(poll::ActiveModel {
+            updated_ms: Set(now),
+            ..Default::default()
+        })
+        .exec(&**txn)
+        .await?;
+    if revised.rows_affected == 0 {
         return Ok(false);
     }
     let size = picture.and_then(|picture| picture.size);

@@ -6,8 +6,9 @@ use sea_orm::{
 };
 
 use super::{Sample, Sampling};
-use crate::db::entities::{poll_sample, subscription};
-use crate::db::{Db, WriteTxn, find_all, find_one, find_values, is_unique_violation, run};
+use crate::db::entities::{poll, poll_sample, subscription};
+use crate::db::{Db, WriteTxn, find_all, find_one, find_values, is_unique_violation};
+use crate::polls::definition::revised_draft;
 use crate::polls::model::PollState;
 use crate::types::reader_list::{packed, unpacked};
 use crate::types::{EditorId, NewsletterId, PollId, ReaderId, SubscriptionState, UnixMillis};
@@ -172,8 +173,8 @@ pub async fn voter_keys(db: &impl ConnectionTrait, poll: PollId) -> Result<Vec<V
     find_values(db, sql, [poll.into()]).await
 }
 
-/// Turns a draft into the sample's poll: from now on confirmed subscribers make its result. Returns false if it is no
-/// longer a draft at that revision.
+/// Turns a draft into the sample's poll: from now on confirmed subscribers make its result. Returns false if the draft
+/// must not be changed ([`revised_draft`]).
 pub async fn open_draft(
     txn: &WriteTxn,
     poll: PollId,
@@ -181,15 +182,15 @@ pub async fn open_draft(
     tier: i16,
     now: UnixMillis,
 ) -> Result<bool, DbErr> {
-    let sql = "UPDATE poll SET state = $1, headline_tier = $2, newsletter_id = NULL, updated_ms = $3, revision = revision + 1 \
-               WHERE id = $4 AND revision = $5 AND state = $6";
-    let values: [Value; 6] = [
-        PollState::Published.code().into(),
-        tier.into(),
-        now.into(),
-        poll.into(),
-        revision.into(),
-        PollState::Draft.code().into(),
-    ];
-    Ok(run(&**txn, sql, values).await?.rows_affected() == 1)
+    let opened = revised_draft(poll, revision)
+        .set(poll::ActiveModel {
+            state: Set(PollState::Published.code()),
+            headline_tier: Set(tier),
+            newsletter_id: Set(None),
+            updated_ms: Set(now),
+            ..Default::default()
+        })
+        .exec(&**txn)
+        .await?;
+    Ok(opened.rows_affected == 1)
 }
