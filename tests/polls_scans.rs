@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use canvass::db::run;
+use canvass::polls::Answers;
 use canvass::polls::ballots::record;
 use serde_json::json;
 use tokio::time::{Instant, sleep, timeout};
@@ -63,6 +64,32 @@ async fn polls_votes_do_not_wait_for_those_who_read_all_ballots() {
     assert_eq!(export.await.unwrap().status(), 200);
     recount.await.unwrap().unwrap();
     assert_eq!(app.count("SELECT COUNT(*) FROM link_export").await, 1);
+}
+
+/// SQLite does not notice that nobody waits any more: an editor who reloads a page would occupy all connections.
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_a_turn_lasts_until_the_database_is_done_even_if_the_client_is_gone() {
+    let ballots = opened(&["yes", "no"], 1, None).await;
+    ballots.cast(1, &["1"]).await;
+    let txn = ballots.db.write_txn("test").await.unwrap();
+    // Reading the ballots takes seconds.
+    for sql in [
+        "ALTER TABLE ballot RENAME TO ballot_here",
+        "CREATE VIEW ballot AS SELECT b.* FROM ballot_here b, (WITH RECURSIVE slow (n) AS \
+         (SELECT 1 UNION ALL SELECT n + 1 FROM slow WHERE n < 6000000) SELECT MAX(n) AS n FROM slow) s WHERE s.n > 0",
+    ] {
+        run(&*txn, sql, []).await.unwrap();
+    }
+    txn.commit().await.unwrap();
+    let (answers, now) = (Answers::default(), ballots.clock.now());
+    let asked = answers.of(&ballots.db, &ballots.poll, 1, now);
+    let hung_up = timeout(A_MOMENT, asked).await;
+    assert!(hung_up.is_err(), "it was too quick to hang up");
+    let _other = ballots.db.scan().await;
+    let free = timeout(A_MOMENT / 3, ballots.db.scan()).await;
+    assert!(free.is_err(), "the turn was given back while it was used");
+    let free = timeout(SOON * 12, ballots.db.scan()).await;
+    free.expect("the turn was never given back");
 }
 
 /// All ballots are grouped before the transaction, and the record is written only if nothing has changed since.

@@ -142,10 +142,12 @@ impl Config {
     #[rustfmt::skip]
     fn ranges(&self) -> [(&'static str, u64, u64, u64); 20] {
         let Self { http, mail, polls, subscriptions, limits, .. } = self;
+        // SQLite: one that writes, one for those who read all ballots, and one that is always left to votes.
+        let connections = if self.database_file().is_some() { 3 } else { 2 };
         [
             ("http.max_body_bytes", http.max_body_bytes, 4_096, 64 << 20),
             ("http.timeout_seconds", http.timeout_seconds, 1, 3_600),
-            ("database.max_connections", self.database_connections().into(), 2, 500),
+            ("database.max_connections", self.database_connections().into(), connections, 500),
             ("mail.connections", mail.connections.into(), 1, 500),
             ("mail.mails_per_connection", mail.mails_per_connection.into(), 1, 1_000_000),
             ("mail.lease_seconds", mail.lease_seconds, 2, 600),

@@ -20,7 +20,7 @@ use sea_orm::{
 use super::bell::Bell;
 use super::fetch_one;
 use super::health::Health;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::types::Secret;
@@ -59,16 +59,16 @@ pub struct Db {
 
 /// A turn to read very many rows, and the connections for it.
 #[derive(Debug)]
-pub struct Scan<'a> {
-    reader: &'a DatabaseConnection,
+pub struct Scan {
+    reader: DatabaseConnection,
     /// `None` only if the semaphore were closed, which nobody does.
-    _turn: Option<SemaphorePermit<'a>>,
+    _turn: Option<OwnedSemaphorePermit>,
 }
 
-impl Deref for Scan<'_> {
+impl Deref for Scan {
     type Target = DatabaseConnection;
     fn deref(&self) -> &DatabaseConnection {
-        self.reader
+        &self.reader
     }
 }
 
@@ -233,12 +233,27 @@ impl Db {
 
     /// Like [`read`](Self::read), for a query that reads very many rows, such as all ballots of a poll. Waits for a
     /// turn, because such queries together never take the last connection: votes need one every second. Whoever has a
-    /// turn must not ask for another.
-    pub async fn scan(&self) -> Scan<'_> {
+    /// turn must not ask for another. For background work; a request uses [`scanning`](Self::scanning).
+    pub async fn scan(&self) -> Scan {
         Scan {
-            reader: &self.reader,
-            _turn: self.scans.acquire().await.ok(),
+            reader: self.reader.clone(),
+            _turn: Arc::clone(&self.scans).acquire_owned().await.ok(),
         }
+    }
+
+    /// Reads with a turn of [`scan`](Self::scan), to the end even if the caller is dropped because a client hung up:
+    /// the database notices that only when it has found a row, and nobody may have the turn until then.
+    ///
+    /// # Errors
+    /// The error of `read`.
+    pub async fn scanning<T, F>(&self, read: impl FnOnce(Scan) -> F + Send) -> Result<T, DbErr>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, DbErr>> + Send + 'static,
+    {
+        let scan = self.scan().await;
+        let reading = tokio::spawn(read(scan)).await;
+        reading.map_err(|_| DbErr::Custom("reading very many rows broke".to_owned()))?
     }
 
     /// A read transaction that sees one snapshot of the database, whatever is written meanwhile.

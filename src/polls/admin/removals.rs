@@ -18,6 +18,7 @@ use super::result::TIERS;
 use super::tabs::poll_of;
 use crate::admin::{Editor, EditorForm, Frame, show as shown};
 use crate::app::App;
+use crate::db::DbErr;
 use crate::polls::ballots::others::{self, Small};
 use crate::polls::ballots::removal::{
     LONGEST_REASON, NotRemoved, Removal, Selection, give_back, hold, matching, removals,
@@ -142,8 +143,7 @@ pub async fn decide(
             if reason.is_empty() || reason.chars().count() > LONGEST_REASON {
                 return again(&app, &poll, &editor, &asked, NO_REASON).await;
             }
-            // Apart from the condition, so that the turn ends before the page asks for one.
-            let (_, why) = others::judge(&*app.db.scan().await, &poll, &selection).await?;
+            let (_, why) = judged(&app, &poll, &selection).await?;
             if let Some(why) = why {
                 return again(&app, &poll, &editor, &asked, told(why)).await;
             }
@@ -221,10 +221,26 @@ async fn again(
     Ok(response)
 }
 
+/// How many answers are selected, and why they cannot be left out, as it is now.
+async fn judged(
+    app: &App,
+    poll: &Poll,
+    selection: &Selection,
+) -> Result<(i64, Option<Small>), DbErr> {
+    let (poll, selection) = (poll.clone(), selection.clone());
+    app.db
+        .scanning(move |scan| async move { others::judge(&*scan, &poll, &selection).await })
+        .await
+}
+
 /// Whether the selection is more than a quarter of what counts, which must be confirmed.
 async fn is_much(app: &App, poll: &Poll, selection: &Selection) -> Result<bool, Problem> {
     let totals = results::totals(&app.db, poll).await?;
-    let found = matching(&*app.db.scan().await, poll.id, selection).await?;
+    let (id, selection) = (poll.id, selection.clone());
+    let found = app
+        .db
+        .scanning(move |scan| async move { matching(&*scan, id, &selection).await })
+        .await?;
     Ok(found * 4 > totals.voters(Tier::Anonymous))
 }
 
@@ -254,7 +270,7 @@ async fn page(
         Err(odd) => (None, Some(odd)),
     };
     let asked_about = match &selection {
-        Some(selection) => Some(others::judge(&*app.db.scan().await, poll, selection).await?),
+        Some(selection) => Some(judged(app, poll, selection).await?),
         None => None,
     };
     let refused = asked_about.and_then(|(_, why)| why).map(told);

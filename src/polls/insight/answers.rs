@@ -122,9 +122,11 @@ impl Answers {
         if let Some(kept) = kept_store::kept(db.read(), poll.id).await?.filter(is_near) {
             return Ok(Ok(self.hold(poll.id, kept, false)));
         }
-        let tier = poll.headline_tier;
-        let Some(alike) = store::alike(&*db.scan().await, db.backend(), poll.id, tier).await?
-        else {
+        let (backend, id, tier) = (db.backend(), poll.id, poll.headline_tier);
+        let alike = db
+            .scanning(move |scan| async move { store::alike(&*scan, backend, id, tier).await })
+            .await?;
+        let Some(alike) = alike else {
             return Ok(Err(NotCounted::TooManyKinds));
         };
         let counted = Counted {

@@ -176,16 +176,22 @@ pub async fn take(
     };
     let now = app.clock.now();
     // From a snapshot: in the transaction that records the export all votes would wait for the file.
-    let turn = app.db.scan().await;
-    let moment = app.db.snapshot().await?;
-    let (mut readers, mut file) = (0, File::begin(format)?);
-    store::of_poll(&moment, poll.id, |of| {
-        readers += 1;
-        file.add(lines(poll, &of))
-    })
-    .await?;
-    moment.rollback().await?;
-    drop(turn);
+    let (db, of_poll) = (app.db.clone(), poll.clone());
+    let (readers, file) = app
+        .db
+        .scanning(move |turn| async move {
+            let _turn = turn;
+            let moment = db.snapshot().await?;
+            let (mut readers, mut file) = (0, File::begin(format)?);
+            store::of_poll(&moment, of_poll.id, |of| {
+                readers += 1;
+                file.add(lines(&of_poll, &of))
+            })
+            .await?;
+            moment.rollback().await?;
+            Ok((readers, file))
+        })
+        .await?;
     let txn = app.db.write_txn("export linked").await?;
     store::note_export(&txn, poll.id, taker, format.name(), readers, now).await?;
     txn.commit().await?;

@@ -380,7 +380,8 @@ async fn counts_where(db: &Db, which: &str, values: Vec<Value>) -> Result<Counts
         choices: Vec<u8>,
         n: i64,
     }
-    for row in find_all::<Row>(&*db.scan().await, sql, values).await? {
+    let rows = db.scanning(move |scan| async move { find_all::<Row>(&*scan, sql, values).await });
+    for row in rows.await? {
         let tier = Tier::from_code(row.tier);
         *counts.voters.entry(tier).or_default() += row.n;
         for option in stored_options(&row.choices) {
