@@ -19,6 +19,7 @@ use crate::support::attacker::contains;
 use crate::support::database::sqlite_needed;
 
 const OTHERS: usize = 20_000;
+const LEFT: &str = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'trigger' OR name LIKE '%anew%' OR name LIKE '%old%'";
 const SCRUBBED: &str = "SELECT COUNT(*) FROM poll WHERE scrubbed_ms IS NOT NULL";
 
 /// A poll that is answered, and one beside it that was sealed, whose ballots lie before and after those of the first.
@@ -63,8 +64,7 @@ async fn is_clean(open: &Box, closed: &Poll, ballots: i64) {
     let verified = verified(open).await;
     assert_eq!(verified.findings, Vec::<String>::new());
     assert_eq!(verified.ballots, ballots);
-    let left = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'trigger' OR name LIKE '%anew%' OR name LIKE '%old%'";
-    assert_eq!(count(&open.db, left).await, 0);
+    assert_eq!(count(&open.db, LEFT).await, 0);
     let closed = Arc::new(closed.clone());
     for end in ["", "-wal"] {
         let file = open.database.dir.path().join(format!("canvass.db{end}"));
@@ -136,6 +136,66 @@ async fn polls_sealing_begins_again_where_the_scrubbing_was_broken_off() {
     }
     assert!(broken_off > 0, "it was never in the middle");
     is_clean(&open, &closed, (OTHERS + cast) as i64).await;
+}
+
+/// Consent is withdrawn while the table with the linked answers is written anew: the old table has them for a while.
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_sealing_lets_no_linked_answer_outlive_its_erasure() {
+    const READERS: i64 = 20_000;
+    if !sqlite_needed() {
+        return;
+    }
+    let open = opened(&["yes", "no"], 1, None).await;
+    let (db, now) = (open.db.clone(), open.clock.now());
+    let txn = db.write_txn("test").await.unwrap();
+    let words = polls::keep_link_words(&txn, "You may write to me.", now);
+    let words = words.await.unwrap();
+    let readers = format!(
+        "WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < {READERS}) \
+         INSERT INTO reader (id, email_key, email, created_ms) SELECT n, 'r' || n, 'r' || n, 1 FROM number"
+    );
+    let links = format!(
+        "INSERT INTO ballot_link (poll_id, reader_id, choices, link_text_id, agreed_ms, linked_ms, changed_ms) \
+         SELECT {}, id, X'01', {words}, 1, 1, 1 FROM reader",
+        open.poll.id.0
+    );
+    for sql in [readers, links] {
+        db::run(&*txn, sql, []).await.unwrap();
+    }
+    txn.commit().await.unwrap();
+    for round in [1, 2] {
+        let scrubbing = tokio::spawn({
+            let db = db.clone();
+            async move { while !db.scrub(&["ballot_link"], "poll").await.unwrap() {} }
+        });
+        // From the end, where the old rows stay the longest.
+        let (before, mut last) = (READERS / round, READERS / round);
+        while !scrubbing.is_finished() {
+            let txn = db.write_txn("test").await.unwrap();
+            let old = "SELECT name FROM sqlite_master WHERE name = 'ballot_link_old'";
+            let old: Option<String> = db::find_value(&*txn, old, []).await.unwrap();
+            if old.is_some() {
+                for sql in [
+                    "DELETE FROM ballot_link WHERE reader_id = $1",
+                    "UPDATE ballot_link SET choices = X'02' WHERE reader_id = $1 - 1",
+                ] {
+                    db::run(&*txn, sql, [last.into()]).await.unwrap();
+                }
+                let left = "SELECT COUNT(*) FROM ballot_link_old WHERE reader_id IN ($1, $1 - 1)";
+                let left: Option<i64> = db::find_value(&*txn, left, [last.into()]).await.unwrap();
+                assert_eq!(left, Some(0), "their old answers are still there");
+                last -= 2;
+            }
+            txn.commit().await.unwrap();
+        }
+        scrubbing.await.unwrap();
+        assert!(last < before - 4, "it was done at once");
+        let changed = "SELECT COUNT(*) FROM ballot_link WHERE choices = X'02'";
+        assert!(count(&db, changed).await >= (before - last) / 2);
+        let index = "SELECT COUNT(*) FROM sqlite_master WHERE name = 'ballot_link_of' AND tbl_name = 'ballot_link'";
+        assert_eq!(count(&db, index).await, 1);
+        assert_eq!(count(&db, LEFT).await, 0);
+    }
 }
 
 /// `cargo test --release --test canvass polls_sealing_measured -- --ignored --nocapture`

@@ -3,10 +3,10 @@
 //! A short table is copied in one transaction, the old one is dropped and the copy takes its name. A long one is copied
 //! a piece at a time, because votes wait for the one writer. Until the names change, triggers repeat in the copy what
 //! others write. Afterwards the old rows are deleted a piece at a time, too: `secure_delete` zeroes each page that they
-//! leave, and the rest when the table is dropped. What a killed process leaves behind is removed first of all.
+//! leave, and the rest when the table is dropped. Until then, triggers delete the old row of whatever is changed or
+//! deleted, so that no linked answer outlives its erasure. What a killed process leaves behind is removed first of all.
 //!
-//! A table with further indexes is never taken for long: these would have to be built under their own names. One of
-//! them is `ballot_link`, whose old rows must not outlive an erasure.
+//! A further index is built when the names change, in one go: row by row, the pages that it splits would keep copies.
 
 use sea_orm::{ConnectionTrait as _, DbErr};
 
@@ -23,8 +23,13 @@ struct Table {
     names: Vec<String>,
     /// The columns of its primary key.
     key: Vec<String>,
-    /// The definitions of its further indexes.
-    indexes: Vec<String>,
+    indexes: Vec<Index>,
+}
+
+/// A further index.
+struct Index {
+    name: String,
+    sql: String,
 }
 
 /// Writes a table anew.
@@ -33,7 +38,7 @@ pub(super) async fn rewrite(db: &Db, name: &'static str) -> Result<(), DbErr> {
     let txn = db.write_txn("scrub").await?;
     let table = Table::read(&txn, name).await?;
     let is_long = end_of_piece(&txn, name, &table.key, None).await?.is_some();
-    if !is_long || !table.indexes.is_empty() {
+    if !is_long {
         table.at_once(&txn).await?;
         return txn.commit().await;
     }
@@ -50,7 +55,7 @@ pub(super) async fn rewrite(db: &Db, name: &'static str) -> Result<(), DbErr> {
 /// Removes what an earlier attempt has left.
 async fn clear(db: &Db, name: &str) -> Result<(), DbErr> {
     let txn = db.write_txn("scrub").await?;
-    drop_triggers(&txn, name).await?;
+    drop_triggers(&txn, &format!("{name}_anew")).await?;
     txn.commit().await?;
     for left in [format!("{name}_anew"), format!("{name}_old")] {
         let sql = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = $1";
@@ -62,7 +67,7 @@ async fn clear(db: &Db, name: &str) -> Result<(), DbErr> {
     Ok(())
 }
 
-/// Deletes all rows of a table, and then the table.
+/// Deletes all rows of a table, and then the table and the triggers that write to it.
 async fn remove(db: &Db, name: &str) -> Result<(), DbErr> {
     loop {
         let txn = db.write_txn("scrub").await?;
@@ -70,7 +75,10 @@ async fn remove(db: &Db, name: &str) -> Result<(), DbErr> {
         let upto = end_of_piece(&txn, name, &key, None).await?;
         let sql = match &upto {
             Some(upto) => format!("DELETE FROM {name} WHERE ({}) <= ({upto})", key.join(", ")),
-            None => format!("DROP TABLE {name}"),
+            None => {
+                drop_triggers(&txn, name).await?;
+                format!("DROP TABLE {name}")
+            }
         };
         txn.execute_unprepared(&sql).await?;
         txn.commit().await?;
@@ -80,9 +88,10 @@ async fn remove(db: &Db, name: &str) -> Result<(), DbErr> {
     }
 }
 
-async fn drop_triggers(txn: &WriteTxn, name: &str) -> Result<(), DbErr> {
+/// Drops the triggers that write to a copy or to an old table.
+async fn drop_triggers(txn: &WriteTxn, into: &str) -> Result<(), DbErr> {
     for change in ["insert", "update", "delete"] {
-        txn.execute_unprepared(&format!("DROP TRIGGER IF EXISTS {name}_anew_{change}"))
+        txn.execute_unprepared(&format!("DROP TRIGGER IF EXISTS {into}_{change}"))
             .await?;
     }
     Ok(())
@@ -112,18 +121,18 @@ async fn end_of_piece(
 
 impl Table {
     async fn read(txn: &WriteTxn, name: &'static str) -> Result<Self, DbErr> {
-        let (mut columns, mut indexes) = (String::new(), Vec::new());
-        let made = "SELECT type, sql FROM sqlite_master WHERE tbl_name = $1 AND sql IS NOT NULL";
-        let made: Vec<(String, String)> = fetch_all_as(&**txn, made, [name.into()], |row| {
-            Ok((row.try_get("", "type")?, row.try_get("", "sql")?))
-        })
-        .await?;
-        for (kind, sql) in made {
-            match sql.split_once('(') {
-                Some((_, rest)) if kind == "table" => columns = rest.to_owned(),
-                _ => indexes.push(sql),
-            }
-        }
+        let table = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name = $1";
+        let table: Option<String> = find_value(&**txn, table, [name.into()]).await?;
+        let columns = table.as_deref().and_then(|sql| sql.split_once('('));
+        let columns = columns.map_or_else(String::new, |(_, rest)| rest.to_owned());
+        let indexes = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = $1 AND sql IS NOT NULL";
+        let indexes = fetch_all_as(&**txn, indexes, [name.into()], |row| {
+            Ok(Index {
+                name: row.try_get("", "name")?,
+                sql: row.try_get("", "sql")?,
+            })
+        });
+        let indexes = indexes.await?;
         let names = "SELECT name FROM pragma_table_info($1) ORDER BY cid";
         let names = fetch_all_as(&**txn, names, [name.into()], |row| row.try_get("", "name"));
         Ok(Self {
@@ -143,44 +152,49 @@ impl Table {
             format!("INSERT INTO {name}_anew SELECT * FROM {name} ORDER BY {key}"),
             format!("DROP TABLE {name}"),
             format!("ALTER TABLE {name}_anew RENAME TO {name}"),
-        ]
-        .iter()
-        .chain(&self.indexes)
-        {
-            txn.execute_unprepared(sql).await?;
+        ] {
+            txn.execute_unprepared(&sql).await?;
+        }
+        self.build_indexes(txn).await
+    }
+
+    async fn build_indexes(&self, txn: &WriteTxn) -> Result<(), DbErr> {
+        for index in &self.indexes {
+            txn.execute_unprepared(&index.sql).await?;
         }
         Ok(())
     }
 
     /// Creates the copy, and the triggers that keep it equal as far as it has come.
     async fn begin_copy(&self, txn: &WriteTxn) -> Result<(), DbErr> {
-        let name = self.name;
-        let given = |row: &str, columns: &[String]| {
-            let columns: Vec<String> = columns.iter().map(|c| format!("{row}.{c}")).collect();
-            columns.join(", ")
-        };
-        let delete = format!(
-            "DELETE FROM {name}_anew WHERE ({}) = ({});",
-            self.key.join(", "),
-            given("OLD", &self.key)
-        );
+        let copy = format!("{}_anew", self.name);
+        let delete = self.delete_from(&copy);
         let insert = format!(
-            "INSERT INTO {name}_anew ({}) VALUES ({});",
+            "INSERT INTO {copy} ({}) VALUES ({});",
             self.names.join(", "),
-            given("NEW", &self.names)
+            of_row("NEW", &self.names)
         );
-        let trigger = |change: &str, then: &str| {
-            format!("CREATE TRIGGER {name}_anew_{change} AFTER {change} ON {name} BEGIN {then} END")
-        };
         for sql in [
-            format!("CREATE TABLE {name}_anew ({}", self.columns),
-            trigger("insert", &insert),
-            trigger("update", &format!("{delete} {insert}")),
-            trigger("delete", &delete),
+            format!("CREATE TABLE {copy} ({}", self.columns),
+            self.trigger(&copy, "insert", &insert),
+            self.trigger(&copy, "update", &format!("{delete} {insert}")),
+            self.trigger(&copy, "delete", &delete),
         ] {
             txn.execute_unprepared(&sql).await?;
         }
         Ok(())
+    }
+
+    /// A trigger that writes to another table after a change of this one.
+    fn trigger(&self, into: &str, change: &str, then: &str) -> String {
+        let name = self.name;
+        format!("CREATE TRIGGER {into}_{change} AFTER {change} ON {name} BEGIN {then} END")
+    }
+
+    /// Deletes from another table what a row was before the change.
+    fn delete_from(&self, other: &str) -> String {
+        let (key, old) = (self.key.join(", "), of_row("OLD", &self.key));
+        format!("DELETE FROM {other} WHERE ({key}) = ({old});")
     }
 
     /// Copies all rows that the triggers have not copied already.
@@ -220,14 +234,27 @@ impl Table {
     }
 
     async fn take_its_place(&self, txn: &WriteTxn) -> Result<(), DbErr> {
-        let name = self.name;
-        drop_triggers(txn, name).await?;
+        let (name, old) = (self.name, format!("{}_old", self.name));
+        drop_triggers(txn, &format!("{name}_anew")).await?;
+        for index in &self.indexes {
+            let sql = format!("DROP INDEX {}", index.name);
+            txn.execute_unprepared(&sql).await?;
+        }
+        let delete = self.delete_from(&old);
         for sql in [
-            format!("ALTER TABLE {name} RENAME TO {name}_old"),
+            format!("ALTER TABLE {name} RENAME TO {old}"),
             format!("ALTER TABLE {name}_anew RENAME TO {name}"),
+            self.trigger(&old, "update", &delete),
+            self.trigger(&old, "delete", &delete),
         ] {
             txn.execute_unprepared(&sql).await?;
         }
-        Ok(())
+        self.build_indexes(txn).await
     }
+}
+
+/// The columns of the row of a trigger.
+fn of_row(row: &str, columns: &[String]) -> String {
+    let columns: Vec<String> = columns.iter().map(|c| format!("{row}.{c}")).collect();
+    columns.join(", ")
 }
