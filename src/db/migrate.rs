@@ -57,6 +57,10 @@ pub(super) async fn lock_schema(txn: &impl ConnectionTrait) -> Result<(), DbErr>
 }
 
 async fn apply(db: &Db, restoring: bool) -> Result<Vec<String>, MigrateError> {
+    if matches!(up_to_date(db).await, Err(MigrateError::Outdated)) {
+        // No column can be dropped that its triggers name.
+        db.end_scrub().await?;
+    }
     let txn = db.write_txn("migrate").await?;
     if db.backend() == Backend::Postgres {
         lock_schema(&*txn).await?;

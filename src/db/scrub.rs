@@ -54,6 +54,14 @@ impl Db {
         }
     }
 
+    /// Removes what a scrub that was killed has left on SQLite.
+    pub(super) async fn end_scrub(&self) -> Result<(), DbErr> {
+        match self.backend() {
+            Backend::Sqlite => anew::clear_all(self).await,
+            Backend::Postgres => Ok(()),
+        }
+    }
+
     /// Checkpoints the write-ahead log and truncates it, unless a reader still needs it after `patience`. Nobody
     /// can write meanwhile.
     pub(super) async fn cut_log(&self, patience: Duration) -> Result<bool, DbErr> {

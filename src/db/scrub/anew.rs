@@ -10,7 +10,7 @@
 
 use sea_orm::{ConnectionTrait as _, DbErr};
 
-use crate::db::{Db, WriteTxn, fetch_all_as, find_value};
+use crate::db::{Db, WriteTxn, fetch_all_as, find_value, find_values};
 
 /// Rows per transaction.
 const PIECE: usize = 2_000;
@@ -50,6 +50,17 @@ pub(super) async fn rewrite(db: &Db, name: &'static str) -> Result<(), DbErr> {
     table.take_its_place(&txn).await?;
     txn.commit().await?;
     clear(db, name).await
+}
+
+/// Removes what earlier attempts have left of any table.
+pub(super) async fn clear_all(db: &Db) -> Result<(), DbErr> {
+    let sql = "SELECT t.name FROM sqlite_master t WHERE t.type = 'table' AND EXISTS (SELECT 1 FROM sqlite_master l \
+               WHERE l.type = 'table' AND l.name IN (t.name || '_anew', t.name || '_old'))";
+    let names: Vec<String> = find_values(db.read(), sql, []).await?;
+    for name in names {
+        clear(db, &name).await?;
+    }
+    Ok(())
 }
 
 /// Removes what an earlier attempt has left.
