@@ -138,6 +138,38 @@ async fn polls_sealing_begins_again_where_the_scrubbing_was_broken_off() {
     is_clean(&open, &closed, (OTHERS + cast) as i64).await;
 }
 
+/// What a killed server leaves behind is there while the next one already takes answers.
+#[tokio::test(flavor = "multi_thread")]
+#[cfg(debug_assertions)]
+async fn polls_a_crash_at_any_step_of_the_scrubbing_loses_no_answer() {
+    use crate::support::node::Setup;
+    use canvass::config::SCRUB_CRASH_POINTS;
+
+    const LONG: usize = 5_000;
+    if !sqlite_needed() {
+        return;
+    }
+    let (open, closed) = beside_a_sealed_one(LONG).await;
+    let setup = Setup::new(&open.database, "smtp://127.0.0.1:9".to_owned());
+    for (who, point) in SCRUB_CRASH_POINTS.into_iter().enumerate() {
+        let mut setup = setup.clone();
+        setup.crash_at = Some(point.to_owned());
+        setup.start().aborted(Duration::from_secs(30)).await;
+        assert!(count(&open.db, LEFT).await > 0, "{point}");
+        let outcome = open.cast(LONG + who, &["1"]).await;
+        assert_eq!(outcome, Outcome::Counted, "{point}");
+        let outcome = open.cast(who * 31, &[["2"], ["1"]][who % 2]).await;
+        assert_eq!(outcome, Outcome::Changed, "{point}");
+    }
+    let _node = setup.start();
+    let end = Instant::now() + Duration::from_secs(60);
+    while count(&open.db, SCRUBBED).await == 0 {
+        assert!(Instant::now() < end, "never scrubbed");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    is_clean(&open, &closed, (LONG + SCRUB_CRASH_POINTS.len()) as i64).await;
+}
+
 /// Consent is withdrawn while the table with the linked answers is written anew: the old table has them for a while.
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_sealing_lets_no_linked_answer_outlive_its_erasure() {

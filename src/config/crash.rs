@@ -29,13 +29,23 @@ pub const CRASH_POINTS: [&str; 15] = [
 pub const SEAL_CRASH_POINTS: [&str; 4] =
     ["in_seal", "before_seal_commit", "after_seal", "after_scrub"];
 
+/// The steps of writing a long SQLite table anew, in order.
+pub const SCRUB_CRASH_POINTS: [&str; 4] = [
+    "scrub_copy_begun",
+    "scrub_piece_copied",
+    "scrub_names_changed",
+    "scrub_piece_removed",
+];
+
 /// Ends the process at once, without any clean-up, if it was told to crash at this step.
 #[cfg(debug_assertions)]
 pub fn crash_point(name: &str) {
     use std::sync::OnceLock;
     static ARMED: OnceLock<Option<Armed>> = OnceLock::new();
     debug_assert!(
-        CRASH_POINTS.contains(&name) || SEAL_CRASH_POINTS.contains(&name),
+        CRASH_POINTS.contains(&name)
+            || SEAL_CRASH_POINTS.contains(&name)
+            || SCRUB_CRASH_POINTS.contains(&name),
         "{name} is not in the lists"
     );
     let armed = ARMED.get_or_init(|| Armed::of(&super::environment()));

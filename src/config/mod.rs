@@ -17,7 +17,7 @@ mod relays;
 mod rules;
 mod settings;
 
-pub use crash::{CRASH_POINTS, SEAL_CRASH_POINTS, crash_point, steady_after};
+pub use crash::{CRASH_POINTS, SCRUB_CRASH_POINTS, SEAL_CRASH_POINTS, crash_point, steady_after};
 pub use load::{ConfigError, REFERENCE, arguments, environment, ignored, keys, load, program};
 pub use relays::{Domain, Relay, WarmUp};
 pub use settings::{

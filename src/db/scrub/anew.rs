@@ -10,6 +10,7 @@
 
 use sea_orm::{ConnectionTrait as _, DbErr};
 
+use crate::config::crash_point;
 use crate::db::{Db, WriteTxn, fetch_all_as, find_value, find_values};
 
 /// Rows per transaction.
@@ -44,11 +45,13 @@ pub(super) async fn rewrite(db: &Db, name: &'static str) -> Result<(), DbErr> {
     }
     table.begin_copy(&txn).await?;
     txn.commit().await?;
+    crash_point("scrub_copy_begun");
     table.copy(db).await?;
     table.compare(db).await?;
     let txn = db.write_txn("scrub").await?;
     table.take_its_place(&txn).await?;
     txn.commit().await?;
+    crash_point("scrub_names_changed");
     clear(db, name).await
 }
 
@@ -93,6 +96,7 @@ async fn remove(db: &Db, name: &str) -> Result<(), DbErr> {
         };
         txn.execute_unprepared(&sql).await?;
         txn.commit().await?;
+        crash_point("scrub_piece_removed");
         if upto.is_none() {
             return Ok(());
         }
@@ -226,6 +230,7 @@ impl Table {
             );
             txn.execute_unprepared(&sql).await?;
             txn.commit().await?;
+            crash_point("scrub_piece_copied");
             if upto.is_none() {
                 return Ok(());
             }
