@@ -110,6 +110,15 @@ fn wrong_settings_are_named_with_what_is_expected() {
             "secret_key_file",
             "cannot be read",
         ),
+        (
+            &[
+                ("CANVASS_MAIL__TEMPLATES_DIR", "/nowhere"),
+                ("CANVASS_MAIL__TRANSPORT", "mailbox"),
+                ("CANVASS_MAIL__ALLOW_CAPTURE", "true"),
+            ],
+            "mail.templates_dir",
+            "/nowhere",
+        ),
         (&[("CANVASS_LOG__FILTER", "=,=")], "log.filter", ""),
     ] {
         let output = canvass(dir.path(), &["serve"], settings).output().unwrap();

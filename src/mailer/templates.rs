@@ -3,6 +3,8 @@
 //! Every template is rendered with its sample data when it is loaded, in strict mode, so that a variable that does not
 //! exist fails the start (and `canvass check`) instead of a reader's mail.
 
+use std::ffi::OsStr;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use css_inline::CSSInliner;
@@ -140,8 +142,10 @@ impl Templates {
     /// Loads the built-in templates, replaces those that `directory` has under the same path, and renders each once.
     ///
     /// # Errors
-    /// The first file that cannot be read, is not a template, or does not render with its sample data.
+    /// A directory that cannot be read or has a template of an unknown name; the first file that cannot be read, is not
+    /// a template, or does not render with its sample data.
     pub fn load(directory: Option<&Path>) -> Result<Self, TemplateError> {
+        directory.map_or(Ok(()), check_names)?;
         let source = |path: &str| source(directory, path);
         let mut templates = Self {
             html: Handlebars::new(),
@@ -263,16 +267,66 @@ fn register(
 }
 
 fn source(directory: Option<&Path>, path: &str) -> Result<String, TemplateError> {
-    if let Some(file) = directory.map(|d: &Path| -> PathBuf { d.join(path) })
-        && file.exists()
-    {
-        return std::fs::read_to_string(&file).map_err(|e| failed(&file.display().to_string(), &e));
+    if let Some(file) = directory.map(|d: &Path| -> PathBuf { d.join(path) }) {
+        match std::fs::read_to_string(&file) {
+            Ok(text) => return Ok(text),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(&file.display().to_string(), &error)),
+        }
     }
     BUILT_IN
         .iter()
         .find(|(name, _)| *name == path)
         .map(|(_, source)| (*source).to_owned())
         .ok_or_else(|| failed(path, &"does not exist"))
+}
+
+/// Refuses a directory that cannot be read, and one with a template or a folder that replaces nothing because its name
+/// is mistyped: the built-in one would be mailed instead. Notes, editors' backups and hidden files do no harm.
+fn check_names(directory: &Path) -> Result<(), TemplateError> {
+    for (name, path) in listed(directory)? {
+        if !path.is_dir() {
+            check_name(&name, &path)?;
+            continue;
+        }
+        if Template::named(&name).is_none() {
+            return Err(failed(
+                &path.display().to_string(),
+                &"no mail has this name",
+            ));
+        }
+        for (file, path) in listed(&path)? {
+            check_name(&format!("{name}/{file}"), &path)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_name(name: &str, path: &Path) -> Result<(), TemplateError> {
+    let kind = path.extension().and_then(OsStr::to_str);
+    let is_read = matches!(kind, Some("hbs" | "css" | "json"));
+    if is_read && !BUILT_IN.iter().any(|(known, _)| *known == name) {
+        let problem = "replaces nothing: there is no such file in email-templates";
+        return Err(failed(&path.display().to_string(), &problem));
+    }
+    Ok(())
+}
+
+/// The names and paths of what is in a directory, without hidden files.
+fn listed(directory: &Path) -> Result<Vec<(String, PathBuf)>, TemplateError> {
+    let unreadable = |error: std::io::Error| {
+        let setting = format!("directory {} (mail.templates_dir)", directory.display());
+        failed(&setting, &error)
+    };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.starts_with('.') {
+            found.push((name, entry.path()));
+        }
+    }
+    Ok(found)
 }
 
 fn failed(file: &str, problem: &dyn std::fmt::Display) -> TemplateError {
@@ -283,93 +337,4 @@ fn failed(file: &str, problem: &dyn std::fmt::Display) -> TemplateError {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_file_of_the_directory_is_built_in() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("email-templates");
-        let mut found = 0;
-        for entry in std::fs::read_dir(&root).unwrap().map(Result::unwrap) {
-            if entry.path().is_dir() {
-                found += std::fs::read_dir(entry.path()).unwrap().count();
-            } else if entry.file_name() != "README.md" {
-                found += 1;
-            }
-        }
-        assert_eq!(found, BUILT_IN.len());
-    }
-
-    #[test]
-    fn a_mail_has_inlined_css_and_keeps_its_dark_half() {
-        let templates = Templates::load(None).unwrap();
-        for template in Template::ALL.into_iter().filter(|t| t.whole()) {
-            let mail = templates
-                .render(template, templates.sample(template))
-                .unwrap();
-            assert!(
-                mail.html.contains("prefers-color-scheme: dark"),
-                "{template:?}"
-            );
-            assert!(mail.html.contains("[data-ogsc]"), "{template:?}");
-            assert!(mail.html.contains("style=\""), "{template:?}");
-            assert!(!mail.html.contains("{{") && !mail.text.contains("{{"));
-            assert!(!mail.text.contains("&amp;") && mail.text.len() > 80);
-            assert!(!mail.subject.contains('\n') && !mail.subject.is_empty());
-        }
-    }
-
-    #[test]
-    fn a_missing_variable_is_an_error_that_names_the_file() {
-        let templates = Templates::load(None).unwrap();
-        let error = templates
-            .render(Template::PollBurst, &serde_json::json!({"lang": "en"}))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("poll-burst/text.hbs") && error.contains("question"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn a_directory_overrides_file_by_file_and_is_checked() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir(dir.path().join("poll-burst")).unwrap();
-        let subject = dir.path().join("poll-burst/subject.hbs");
-        std::fs::write(&subject, "Answers at {{site}}").unwrap();
-        let templates = Templates::load(Some(dir.path())).unwrap();
-        let sample = templates.sample(Template::PollBurst);
-        let mail = templates.render(Template::PollBurst, sample).unwrap();
-        assert_eq!(mail.subject, "Answers at news.example.org");
-        std::fs::write(&subject, "Answers at {{sight}}").unwrap();
-        let error = Templates::load(Some(dir.path())).unwrap_err().to_string();
-        assert!(error.contains("poll-burst/subject.hbs"), "{error}");
-    }
-
-    // Without the check this test aborts the process: a stack overflow cannot be caught.
-    #[test]
-    fn what_nests_too_deeply_is_an_error_and_no_crash() {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir(dir.path().join("poll-burst")).unwrap();
-        let deep = "<div>".repeat(9_000);
-        std::fs::write(dir.path().join("poll-burst/html.hbs"), deep).unwrap();
-        let error = Templates::load(Some(dir.path())).unwrap_err().to_string();
-        assert!(
-            error.contains("poll-burst/html.hbs") && error.contains("9000 deep"),
-            "{error}"
-        );
-    }
-
-    #[test]
-    fn values_are_escaped_in_html_only() {
-        let templates = Templates::load(None).unwrap();
-        let mut data = templates.sample(Template::ConfirmSubscription).clone();
-        data["newsletter"] = "Fish & <b>Chips</b>".into();
-        let mail = templates
-            .render(Template::ConfirmSubscription, &data)
-            .unwrap();
-        assert!(mail.html.contains("Fish &amp; &lt;b&gt;Chips&lt;/b&gt;"));
-        assert!(mail.text.contains("Fish & <b>Chips</b>"));
-    }
-}
+mod tests;
