@@ -11,21 +11,14 @@ async fn sign_ins_that_fail_are_counted_and_logged_sparingly() {
     let log = LogLines::watch();
     let app = TestApp::start_with(|config| config.limits.sign_ins_per_minute = 3).await;
     signed_in(&app).await;
-    // Other tests in this process change the same counters.
-    let number = async |name: &str| -> u64 {
-        let page = app.reader().get("/metrics").await.expect(200);
-        let mut lines = page.body.lines();
-        let value = lines.find_map(|line| line.strip_prefix(name));
-        value.map_or(0, |value| value.trim().parse().unwrap())
-    };
     let failed = "canvass_sign_ins_total{outcome=\"failed\"}";
     let limited = "canvass_rate_limited_total{limit=\"sign_ins_of_account\"}";
     let tokens = "canvass_api_tokens_refused_total";
     sign_in(&app.reader(), EDITOR, PASSWORD).await.expect(200);
     let before = [
-        number(failed).await,
-        number(limited).await,
-        number(tokens).await,
+        app.number(failed).await,
+        app.number(limited).await,
+        app.number(tokens).await,
     ];
     for _ in 0..4 {
         sign_in(&app.reader(), "ghost@lindenpost.example", "hunter7777777").await;
@@ -39,14 +32,15 @@ async fn sign_ins_that_fail_are_counted_and_logged_sparingly() {
     let without = app.reader().get("/api/v1/issues/1").await.expect(401);
     assert_eq!(without.headers["www-authenticate"], "Bearer");
     let after = [
-        number(failed).await,
-        number(limited).await,
-        number(tokens).await,
+        app.number(failed).await,
+        app.number(limited).await,
+        app.number(tokens).await,
     ];
     for (at, rise) in [3, 1, 2].into_iter().enumerate() {
         assert!(after[at] >= before[at] + rise, "{before:?} {after:?}");
     }
-    assert!(number("canvass_sign_ins_total{outcome=\"signed_in\"}").await > 0);
+    let signed_in = "canvass_sign_ins_total{outcome=\"signed_in\"}";
+    assert!(app.number(signed_in).await > 0);
     for (words, level) in [
         ("a sign-in failed", "WARN"),
         ("refused an API token", "WARN"),

@@ -83,6 +83,8 @@ async fn polls_a_full_queue_says_so_at_once_and_loses_nothing() {
     let app = TestApp::start_with(|config| config.polls.queue = ROOM).await;
     app.poll("trust").await;
     let client = forgetful();
+    let full = "canvass_writes_refused_total{queue=\"ballots\",why=\"full\"}";
+    let before = app.number(full).await;
     let held = hold_up(&app).await;
     let (tell, mut told) = mpsc::unbounded_channel();
     for who in 0..CROWD {
@@ -100,6 +102,8 @@ async fn polls_a_full_queue_says_so_at_once_and_loses_nothing() {
                 .unwrap(),
         );
     }
+    let counted_as_full = app.number(full).await - before;
+    assert!(counted_as_full >= refused.len() as u64, "{counted_as_full}");
     drop(held);
     let mut counted = Vec::new();
     while let Some(next) = told.recv().await {

@@ -58,6 +58,8 @@ async fn who_says_nothing_is_closed_and_who_says_half_a_vote_as_well() {
     let app = TestApp::start_within(short, Bounds::default(), QUIET).await;
     app.poll("trust").await;
     let (head, body) = vote(1, 1);
+    let late = "canvass_requests_late_total";
+    let before = app.number(late).await;
     let begun = Instant::now();
     for said in [
         String::new(),
@@ -74,6 +76,7 @@ async fn who_says_nothing_is_closed_and_who_says_half_a_vote_as_well() {
     }
     // No connection was closed too early.
     assert!(begun.elapsed() >= 4 * QUIET);
+    assert!(app.number(late).await > before);
     assert_eq!(voters(&app).await, 0);
 }
 
@@ -199,8 +202,11 @@ async fn a_vote_that_hangs_in_the_database_may_count_and_counts_once() {
     // A page that was open before the trouble began.
     let page = reader.get("/p/trust").await.expect(200);
     let form = || page.form("form[action='/p/trust']").choose("option", "2");
+    let unknown = "canvass_writes_refused_total{queue=\"ballots\",why=\"unknown\"}";
+    let before = app.number(unknown).await;
     let txn = hold_up(&app).await;
     let late = reader.submit(form()).await.expect(503);
+    assert!(app.number(unknown).await > before);
     assert_eq!(late.headers["retry-after"], "10");
     let late = late.says("What you sent may or may not have been saved");
     assert!(
@@ -225,6 +231,30 @@ async fn a_vote_that_hangs_in_the_database_may_count_and_counts_once() {
     drop(txn);
     app.wait_until(sql, 2).await;
     app.assert_the_count_agrees("trust").await;
+}
+
+#[tokio::test]
+async fn votes_that_waited_too_long_for_a_slow_database_are_counted_as_refused() {
+    let app = within(Bounds {
+        patience: Duration::from_millis(300),
+        longest_write: Duration::from_millis(300),
+    })
+    .await;
+    let slow = "canvass_writes_refused_total{queue=\"ballots\",why=\"slow\"}";
+    let before = app.number(slow).await;
+    let _held = hold_up(&app).await;
+    let script = app.reader().with_header("accept", "application/json");
+    // Those of the group that is being written get another answer; with two writers, of two groups.
+    for n in 0..6 {
+        let marker = format!("{n:022}");
+        let fields = [("option", "1"), ("marker", marker.as_str())];
+        let told = script.post("/p/trust", &fields).await.expect(503);
+        if told.body.contains("canvass:busy") {
+            assert!(app.number(slow).await > before);
+            return;
+        }
+    }
+    panic!("none of them waited");
 }
 
 /// Somebody's shell locks the file: readers who vote meanwhile are told to come back.

@@ -15,6 +15,7 @@
 //! This file is the sending side; `writer` is the receiving end, and [`Lines`] combines several queues.
 
 mod lines;
+mod refusals;
 mod writer;
 
 use std::future::Future;
@@ -27,6 +28,7 @@ use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
 pub use self::lines::{Lines, Spill};
+use self::refusals::Refusals;
 use self::writer::{Answer, Waiting, Writer};
 use crate::panics;
 
@@ -97,6 +99,7 @@ pub struct GroupCommit<Req, Res> {
     patience: Duration,
     pace: Pace,
     pulse: Pulse,
+    refusals: Refusals,
 }
 
 /// Whether a writer is running, for `/readyz`.
@@ -159,6 +162,7 @@ impl<Req, Res> Clone for GroupCommit<Req, Res> {
             patience: self.patience,
             pace: self.pace.clone(),
             pulse: self.pulse.clone(),
+            refusals: self.refusals.clone(),
         }
     }
 }
@@ -207,8 +211,10 @@ where
             patience: bounds.patience,
             pace: Pace::default(),
             pulse: Pulse::default(),
+            refusals: Refusals::of(queue.name),
         };
-        let writer = Writer::of(queue, bounds.longest_write, this.pace.clone(), arriving);
+        let (pace, refusals) = (this.pace.clone(), this.refusals.clone());
+        let writer = Writer::of(queue, bounds.longest_write, pace, refusals, arriving);
         let (writer, pulse) = (Mutex::new(writer), this.pulse.clone());
         let running = async move {
             panics::kept(queue.name, || async {
@@ -250,7 +256,7 @@ where
     /// [`Refused`]. Nothing of the request was written, except that the outcome is unknown for [`Refused::Unknown`]
     /// and [`Refused::Unwritable`].
     pub async fn submit(&self, request: Req) -> Result<Res, Refused> {
-        let place = self.place().ok_or(Refused::Busy)?;
+        let place = self.place().ok_or_else(|| self.refusals.full())?;
         self.submit_in(place, request).await
     }
 

@@ -16,6 +16,7 @@ use tower::{Layer, Service};
 use super::Problem;
 use super::forms::refusal;
 use super::problems::{Asked, Readers};
+use crate::db::Sparing;
 use crate::panics;
 
 /// The layer. Clones share their data.
@@ -77,7 +78,7 @@ where
                             Problem::internal(&format!("a handler panicked at {place}"))
                                 .into_response()
                         }
-                        Err(_) => Problem::late().into_response(),
+                        Err(_) => late(patience).into_response(),
                     }
                 }
                 (None, problem) => problem.unwrap_or_else(Problem::busy).into_response(),
@@ -85,6 +86,17 @@ where
             Ok(readers.write_out(response, asked))
         })
     }
+}
+
+/// A handler was dropped, which is counted, and logged once a minute.
+fn late(patience: Duration) -> Problem {
+    static TOLD: Sparing = Sparing::new();
+    metrics::counter!("canvass_requests_late_total").increment(1);
+    if let Some(unsaid) = TOLD.now() {
+        let seconds = patience.as_secs();
+        tracing::warn!(seconds, unsaid, "requests took too long and were cut off");
+    }
+    Problem::late()
 }
 
 #[cfg(test)]

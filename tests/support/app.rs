@@ -105,6 +105,14 @@ impl TestApp {
         Reader::new(self.address, &self.app.config.origin())
     }
 
+    /// The value of a series in `/metrics`, 0 if there is none. Other tests in this process change the same counters.
+    pub async fn number(&self, series: &str) -> u64 {
+        let page = self.reader().get("/metrics").await.expect(200);
+        let mut lines = page.body.lines();
+        let value = lines.find_map(|line| line.strip_prefix(series));
+        value.map_or(0, |value| value.trim().parse().unwrap())
+    }
+
     /// Advances the clock.
     pub fn advance(&self, by: Duration) {
         self.app.clock.advance(by);

@@ -52,8 +52,14 @@ where
     pub async fn submit(&self, request: Req) -> Result<Res, Refused> {
         match self.next() {
             Some((queue, place)) => queue.submit_in(place, request).await,
-            None => Err(Refused::Busy),
+            None => Err(self.full()),
         }
+    }
+
+    /// All queues are full, which is recorded as a refusal of the first.
+    fn full(&self) -> Refused {
+        let first = self.queues.first();
+        first.map_or(Refused::Busy, |queue| queue.refusals.full())
     }
 
     /// Like [`submit`](Self::submit), but waits as long as it takes. For background work that has a limit of its

@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep};
 
-use super::{Pace, Queue, Refused};
+use super::{Pace, Queue, Refusals, Refused};
 use crate::db::{Sparing, connection_lost, is_unwritable};
 use crate::panics;
 
@@ -61,6 +61,7 @@ pub(super) struct Writer<Req, Res> {
     arriving: mpsc::UnboundedReceiver<Waiting<Req, Res>>,
     /// The requests that have arrived, in order.
     waiting: VecDeque<Waiting<Req, Res>>,
+    refusals: Refusals,
     /// Limits the log lines that say the database cannot be written.
     told: Sparing,
 }
@@ -70,6 +71,7 @@ impl<Req: Clone, Res> Writer<Req, Res> {
         queue: Queue,
         longest_write: Duration,
         pace: Pace,
+        refusals: Refusals,
         arriving: mpsc::UnboundedReceiver<Waiting<Req, Res>>,
     ) -> Self {
         Self {
@@ -78,6 +80,7 @@ impl<Req: Clone, Res> Writer<Req, Res> {
             pace,
             arriving,
             waiting: VecDeque::new(),
+            refusals,
             told: Sparing::new(),
         }
     }
@@ -182,6 +185,9 @@ impl<Req: Clone, Res> Writer<Req, Res> {
         } else if let Some(unsaid) = self.told.now() {
             tracing::error!(queue, %error, unsaid, "the database cannot be written; clients are asked to retry");
         }
+        if unwritable {
+            self.refusals.unwritable(answers.iter().flatten().count());
+        }
         for answer in answers.into_iter().flatten() {
             let refused = match unwritable {
                 true => Refused::Unwritable,
@@ -250,22 +256,21 @@ impl<Req: Clone, Res> Writer<Req, Res> {
             if self.waiting.iter().any(late) {
                 let (refused, waiting): (VecDeque<_>, _) = self.waiting.drain(..).partition(late);
                 self.waiting = waiting;
-                tracing::warn!(
-                    queue = self.queue.name,
-                    refused = refused.len(),
-                    "the database is slow; clients were asked to retry"
-                );
+                self.refusals.slow(refused.len());
                 for Waiting { answer, room, .. } in refused {
                     drop(room);
                     let _ = answer.to.send(Err(Refused::Busy));
                 }
             }
             if now - begun >= self.longest_write {
+                let mut told = 0;
                 for answer in answers.iter_mut() {
                     if let Some(answer) = answer.take_if(|answer| !answer.is_patient) {
                         let _ = answer.to.send(Err(Refused::Unknown));
+                        told += 1;
                     }
                 }
+                self.refusals.unknown(told);
             }
         }
     }
