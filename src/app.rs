@@ -10,13 +10,14 @@ use crate::config::Config;
 use crate::db::group_commit::Bounds;
 use crate::db::lock::FileLock;
 use crate::db::{self, AccessError, Backend, Db, DbErr, PepperError};
-use crate::digests::Bodies;
+use crate::digests::{self, Bodies};
 use crate::mailer::Mailer;
+use crate::mailer::mailing;
 use crate::mailer::templates::Templates;
 use crate::mailer::transport::{Transport, TransportError};
 use crate::overview::Counted;
 use crate::polls::{self, Station};
-use crate::types::{Clock, Keys, Random};
+use crate::types::{Clock, Keys, Random, UnixMillis};
 use crate::web::Pages;
 use crate::web::limits::Limits;
 
@@ -143,6 +144,7 @@ impl App {
             // The log may still hold rows that were erased just before an earlier server was killed.
             db.cut_log_soon();
             polls::adopt_ballots(&db, clock.now()).await?;
+            hold_if_copied(&db, clock.now()).await?;
         }
         let stopping = CancellationToken::new();
         let mailer = Mailer::new(&config.mail, &stopping);
@@ -180,6 +182,29 @@ impl App {
     pub(crate) fn slot_of(&self, writer: usize) -> i64 {
         slot_of(self.db.backend(), self.slot, writer)
     }
+}
+
+/// Holds back every issue of a database that is not where it was at the last start: if it is a copy, the original may
+/// have sent them since. The cost of an honest move is one press on the page of each.
+async fn hold_if_copied(db: &Db, now: UnixMillis) -> Result<(), DbErr> {
+    const WHY: &str = "this database was copied or moved";
+    let Some(place) = db.place().await? else {
+        return Ok(());
+    };
+    let txn = db.write_txn("place").await?;
+    if !db::note_place(&txn, &place).await? {
+        return txn.commit().await;
+    }
+    let paused = mailing::pause_all(&txn, WHY).await?;
+    let held = digests::hold_all(&txn, WHY, now).await?;
+    txn.commit().await?;
+    tracing::warn!(
+        paused,
+        held,
+        "this database was copied or moved since the last start: issues that were being sent are paused, and scheduled ones are held; \
+         once it is certain that the original sends nothing, resume and send them on their pages"
+    );
+    Ok(())
 }
 
 fn slot_of(backend: Backend, slot: i64, writer: usize) -> i64 {

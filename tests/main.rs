@@ -14,6 +14,7 @@ mod admin_sign_in_seen;
 mod architecture;
 mod asked_transactions;
 mod backup;
+mod backup_copied;
 mod backup_unfinished;
 mod bad_input;
 mod bounces;

@@ -15,7 +15,7 @@ use crate::app::StartError;
 use crate::config::{Config, sqlite_url};
 use crate::db::lock::FileLock;
 use crate::db::migrate::{MigrateError, is_new, migrate_restored};
-use crate::db::{Backend, Db, Role, end_restore, restored_file, with_pepper};
+use crate::db::{Backend, Db, Role, end_restore, note_place, restored_file, with_pepper};
 use crate::types::{Clock, Keys, Random, Secret};
 use crate::{digests, mailer};
 
@@ -225,10 +225,15 @@ async fn hold_back(config: &Config, url: &Secret) -> Result<Held, Failed> {
         .await
         .map_err(StartError::from)?;
     let now = Clock::System.now();
+    let place = db.place().await?;
     let txn = db.write_txn("restore").await?;
     let paused = mailer::mailing::pause_all(&txn, WHY).await?;
     let dropped = mailer::outbox::drop_all(&txn, WHY, now).await?;
     let held = digests::hold_all(&txn, WHY, now).await?;
+    if let Some(place) = place {
+        // Otherwise the first server would hold everything once more.
+        note_place(&txn, &place).await?;
+    }
     end_restore(&db, &txn).await?;
     txn.commit().await?;
     if db.backend() == Backend::Sqlite {

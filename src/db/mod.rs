@@ -17,6 +17,7 @@
 //! - [`Db::purge`]: deletes old rows, a few at a time. [`Unfinished`]: a tick of which a part failed.
 //! - [`Db::scrub`]: removes deleted data from the files as well.
 //! - [`Db::copy_into`]: a copy of a database in use.
+//! - [`Db::place`]: where the database is, so that a copy is recognised.
 //! - [`Db::look_after`]: whether the database accepts writes, for `/readyz`.
 //! - [`lock`]: one process per SQLite database.
 //! - [`entities`]: one file per table.
@@ -30,6 +31,7 @@ pub mod entities;
 mod fate;
 pub mod group_commit;
 mod health;
+mod home;
 pub mod lock;
 pub mod migrate;
 mod pepper;
@@ -49,6 +51,7 @@ pub use connect::{Backend, Db, OpenError, Scan};
 pub use copy::{end_restore, restored_file};
 pub use fate::{connection_lost, is_unwritable};
 pub use health::Trouble;
+pub use home::note_place;
 pub use pepper::{PepperError, with_pepper};
 pub use sea_orm::{ConnectionTrait, DbErr, TryGetable};
 pub use search::containing;

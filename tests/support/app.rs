@@ -50,9 +50,22 @@ impl TestApp {
         bounds: Bounds,
         quiet: Duration,
     ) -> Self {
+        Self::start_on(TestDatabase::migrated().await, change, bounds, quiet).await
+    }
+
+    /// Starts an app on a database that exists.
+    pub async fn on(database: TestDatabase) -> Self {
+        Self::start_on(database, |_| {}, Bounds::default(), QUIET).await
+    }
+
+    async fn start_on(
+        database: TestDatabase,
+        change: impl FnOnce(&mut Config),
+        bounds: Bounds,
+        quiet: Duration,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let database = TestDatabase::migrated().await;
         let mut config = Self::config(&database, address);
         change(&mut config);
         let clock = Clock::manual(START);

@@ -71,6 +71,17 @@ impl TestDatabase {
         database
     }
 
+    /// A copy of this database, while nobody uses it.
+    pub async fn copied(&self) -> Self {
+        if let Some(name) = &self.postgres {
+            return Self::copy_of(name).await;
+        }
+        let copy = Self::empty().await;
+        let file = |database: &Self| database.dir.path().join("canvass.db");
+        std::fs::copy(file(self), file(&copy)).unwrap();
+        copy
+    }
+
     async fn copy_of(template: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let Some(server) = server() else {

@@ -1,0 +1,39 @@
+//! A database that was copied by other means than a backup: the copy sends no issue that the original may have sent.
+
+use crate::backup::{at_work, number, write};
+use crate::support::app::TestApp;
+
+const SCHEDULED: &str = "SELECT COUNT(*) FROM issue WHERE state = 1";
+const HELD: &str =
+    "SELECT COUNT(*) FROM issue WHERE state = 2 AND held_reason LIKE '%copied or moved%'";
+const PAUSED: &str =
+    "SELECT COUNT(*) FROM mailing WHERE state = 2 AND reason LIKE '%copied or moved%'";
+
+#[tokio::test]
+async fn a_copy_of_a_database_starts_with_its_issues_held_back() {
+    // Another start in the same place changes nothing.
+    let app = at_work().await.restarted().await;
+    assert_eq!(app.count(SCHEDULED).await, 1);
+    let database = app.stop().await;
+    let db = database.open().await;
+    write(
+        &db,
+        "INSERT INTO mailing (issue_id, newsletter_id, state, edition, not_before_ms, expires_ms, frozen_ms) \
+         SELECT id, newsletter_id, 1, '', 1, 4000000000000, 1 FROM issue WHERE subject = 'now'",
+    )
+    .await;
+    db.close().await.unwrap();
+
+    let app = TestApp::on(database.copied().await).await;
+    assert_eq!(app.count(HELD).await, 1);
+    assert_eq!(app.count(PAUSED).await, 1);
+
+    // Somebody decided that it is to be sent: the next start respects that.
+    write(&app.app.db, "UPDATE issue SET state = 1 WHERE state = 2").await;
+    let app = app.restarted().await;
+    assert_eq!(app.count(SCHEDULED).await, 1);
+    let copy = app.stop().await;
+    let db = copy.open().await;
+    assert_eq!(number(&db, PAUSED).await, 1, "it was left as it was");
+    db.close().await.unwrap();
+}
