@@ -1,7 +1,7 @@
 //! Creating and editing newsletters.
 
 use super::support::app::TestApp;
-use super::support::editor::signed_in;
+use super::support::editor::{signed_in, signed_in_as};
 use super::support::reader::{Form, Page};
 
 const TEXTS: &str = "SELECT COUNT(*) FROM consent_text";
@@ -52,15 +52,47 @@ async fn a_newsletter_is_made_and_changed() {
         "the same words are the same version"
     );
 
+    let path = "/admin/newsletters/evening-brief";
+    let form = browser.get(path).await.expect(200);
+    let form = form.form("main form[method=post]");
     let changed = form.fill("consent", "Yes, send me the Evening Brief, twice a week.");
     browser.submit(changed).await.expect(200).says("version 2");
-    let edit = browser
-        .get("/admin/newsletters/evening-brief")
-        .await
-        .expect(200);
+    let edit = browser.get(path).await.expect(200);
     edit.says("Yes, send me the Evening Brief.")
         .says("twice a week");
     browser.get("/admin/newsletters/unknown").await.expect(404);
+}
+
+/// Otherwise the words that readers agree to would silently be the old ones again.
+#[tokio::test]
+async fn nobody_saves_over_what_somebody_else_has_changed_meanwhile() {
+    let app = TestApp::start().await;
+    app.newsletter("premium").await;
+    let (first, second) = (
+        signed_in(&app).await,
+        signed_in_as(&app, "b@linden.example").await,
+    );
+    let path = "/admin/newsletters/premium";
+    let form = first.get(path).await.expect(200).form("main form.form");
+    let theirs = second.get(path).await.expect(200).form("main form.form");
+    let theirs = theirs.fill("consent", "Yes, at most twice a week.");
+    second
+        .submit(theirs.clone())
+        .await
+        .expect(200)
+        .says("saved");
+    let late = form.clone().fill("description", "Every Friday at seven.");
+    let refused = first.submit(late).await.expect(409);
+    let refused = refused.says("Somebody else changed this newsletter");
+    assert!(refused.body.contains("Every Friday at seven."));
+    assert_eq!(app.count(TEXTS).await, 2);
+    // Nor after a mistake was mended on the form that is shown again.
+    let wrong = first.submit(form.fill("name", "")).await.expect(422);
+    let mended = wrong.form("main form.form").fill("name", "Premium");
+    first.submit(mended).await.expect(409);
+    // A second click has saved nothing else.
+    second.submit(theirs).await.expect(200).says("saved");
+    assert_eq!(app.count(TEXTS).await, 2);
 }
 
 #[tokio::test]

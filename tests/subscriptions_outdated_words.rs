@@ -13,15 +13,16 @@ async fn change_the_words(app: &TestApp) {
     let letter = newsletters::by_slug(db.read(), "premium").await.unwrap();
     let letter = letter.unwrap();
     let consent = newsletters::current_consent(db.read(), letter.id).await;
+    let stored = Typed::of(&letter, consent.unwrap());
+    let revision = stored.revision();
     let typed = Typed {
         consent: NEW_WORDS.into(),
-        ..Typed::of(&letter, consent.unwrap())
+        ..stored
     };
     let txn = db.write_txn("test").await.unwrap();
     let (draft, now) = (typed.check().unwrap(), app.app.clock.now());
-    newsletters::save(&txn, letter.id, &draft, now)
-        .await
-        .unwrap();
+    let saved = newsletters::save(&txn, letter.id, &revision, &draft, now).await;
+    assert!(saved.unwrap());
     txn.commit().await.unwrap();
 }
 

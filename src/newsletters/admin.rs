@@ -14,6 +14,9 @@ use crate::scheduler::Zone;
 use crate::web::problems::in_order;
 use crate::web::{Problem, RawForm};
 
+/// Why an outdated form is not saved.
+const CHANGED: &str = "Somebody else changed this newsletter while you were editing it, so your version was not saved.";
+
 /// `GET /admin/settings`
 pub async fn settings(
     State(app): State<App>,
@@ -109,7 +112,7 @@ pub async fn show_edit(
     form_page(
         &app,
         editor.frame(),
-        Some(&letter),
+        Some((&letter, typed.revision().as_str())),
         &typed,
         &FieldErrors::new(),
     )
@@ -123,6 +126,7 @@ pub async fn save(
     EditorForm { editor, form }: EditorForm,
 ) -> Result<Response, Problem> {
     let letter = found(&app, &slug).await?;
+    let revision = form.text("revision")?;
     let typed = Typed {
         slug: letter.slug.clone(),
         ..read(&form)?
@@ -130,11 +134,14 @@ pub async fn save(
     let draft = match typed.check() {
         Ok(draft) => draft,
         Err(errors) => {
-            return form_page(&app, editor.frame(), Some(&letter), &typed, &errors).await;
+            let existing = Some((&letter, revision.as_str()));
+            return form_page(&app, editor.frame(), existing, &typed, &errors).await;
         }
     };
     let txn = app.db.write_txn("save-newsletter").await?;
-    store::save(&txn, letter.id, &draft, app.clock.now()).await?;
+    if !store::save(&txn, letter.id, &revision, &draft, app.clock.now()).await? {
+        return Err(Problem::conflict(CHANGED).keeping(&form));
+    }
     txn.commit().await?;
     Ok(Redirect::to("/admin/settings?done=saved").into_response())
 }
@@ -178,10 +185,11 @@ const FIELDS: &[&str] = &[
     "consent",
 ];
 
+/// `existing` is the stored newsletter, and the revision that what was typed is based on.
 async fn form_page(
     app: &App,
     frame: Frame,
-    existing: Option<&Newsletter>,
+    existing: Option<(&Newsletter, &str)>,
     typed: &Typed,
     errors: &FieldErrors,
 ) -> Result<Response, Problem> {
@@ -192,7 +200,7 @@ async fn form_page(
         "heading": "New newsletter", "action": "/admin/newsletters", "submit": "Create the newsletter",
         "consent_hint": "The exact words beside the box readers tick. They are kept as evidence.",
     });
-    if let Some(letter) = existing {
+    if let Some((letter, revision)) = existing {
         let zone = Zone::parse(&letter.time_zone).unwrap_or_else(|_| Zone::utc());
         let versions = store::consent_versions(app.db.read(), letter.id).await?;
         let versions: Vec<Value> = versions
@@ -200,6 +208,7 @@ async fn form_page(
             .map(|(text, at)| json!({ "version": text.version, "elsewhere": text.version < 0, "body": text.body, "created": show::time(*at, &zone) }))
             .collect();
         page["existing"] = letter.slug.as_str().into();
+        page["revision"] = revision.into();
         page["heading"] = letter.name.as_str().into();
         page["action"] = format!("/admin/newsletters/{}", letter.slug).into();
         page["submit"] = "Save the newsletter".into();

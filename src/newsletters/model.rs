@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use super::{Colour, Slug, language};
 use crate::scheduler::Zone;
 use crate::types::{ConsentTextId, EmailAddress, NewsletterId};
@@ -135,6 +139,14 @@ impl Typed {
             consent: consent.map(|text| text.body).unwrap_or_default(),
             archive: letter.archive,
         }
+    }
+
+    /// Names this content: a form says by it what it was based on, so that nobody saves over what they have not seen.
+    #[must_use]
+    pub fn revision(&self) -> String {
+        // Text and a boolean: this cannot fail.
+        let content = serde_json::to_vec(self).unwrap_or_default();
+        URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, &content))
     }
 
     /// Validates every field.

@@ -3,9 +3,10 @@
 use sea_orm::ActiveValue::{NotSet, Set};
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
+    QuerySelect as _,
 };
 
-use super::model::{ConsentText, DEFAULT_ACCENT, Draft, Newsletter};
+use super::model::{ConsentText, DEFAULT_ACCENT, Draft, Newsletter, Typed};
 use crate::db::entities::{consent_text, newsletter};
 use crate::db::{WriteTxn, is_unique_violation};
 use crate::scheduler::Zone;
@@ -108,13 +109,16 @@ pub async fn create(txn: &WriteTxn, draft: &Draft, now: UnixMillis) -> Result<Cr
     Ok(Created::New(Box::new(row.into())))
 }
 
-/// Changes a newsletter, except its slug. A changed consent text becomes the next version.
+/// Changes a newsletter, except its slug. A changed consent text becomes the next version. Returns false if it is not
+/// at this [revision](Typed::revision) and not as the draft already; then drop the transaction.
 pub async fn save(
     txn: &WriteTxn,
     id: NewsletterId,
+    revision: &str,
     draft: &Draft,
     now: UnixMillis,
-) -> Result<(), DbErr> {
+) -> Result<bool, DbErr> {
+    let before = revision_of(txn, id).await?;
     let mut row = columns(draft);
     row.id = Set(id);
     row.update(&**txn).await?;
@@ -123,7 +127,18 @@ pub async fn save(
         let version = current.map_or(1, |text| text.version + 1);
         write_consent(txn, id, version, &draft.consent, now).await?;
     }
-    Ok(())
+    Ok(before.as_deref() == Some(revision) || before == revision_of(txn, id).await?)
+}
+
+/// The revision of what is stored. On PostgreSQL nobody else can change it until `txn` ends.
+async fn revision_of(txn: &WriteTxn, id: NewsletterId) -> Result<Option<String>, DbErr> {
+    let row = newsletter::Entity::find_by_id(id)
+        .lock_exclusive()
+        .one(&**txn)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let consent = current_consent(&**txn, id).await?;
+    Ok(Some(Typed::of(&row.into(), consent).revision()))
 }
 
 async fn write_consent(
