@@ -158,6 +158,7 @@ mod polls_words;
 mod polls_writers;
 mod program;
 mod program_refuses;
+mod program_stops;
 mod program_updates;
 mod schema;
 mod search;

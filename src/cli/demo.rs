@@ -38,7 +38,9 @@ pub async fn run(config: Config, environment: &[(String, String)]) -> Result<(),
         config.http.bind.set_port(0);
     }
     let data_dir = config.data_dir.display().to_string();
-    let running = serve::start(config).await?;
+    let Some(running) = serve::start(config).await? else {
+        return Ok(());
+    };
     let server = &running.server;
     fill(&server.app).await?;
     let editor = editor_link(&server.app).await?;

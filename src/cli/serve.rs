@@ -14,7 +14,9 @@ use crate::serve::{self, Server};
 use crate::types::{Clock, Random};
 
 pub async fn run(config: Config) -> Result<(), Failed> {
-    let running = start(safe(config)?).await?;
+    let Some(running) = start(safe(config)?).await? else {
+        return Ok(());
+    };
     tracing::info!(address = %running.server.address, "listening");
     running.until_stopped().await
 }
@@ -54,15 +56,10 @@ pub fn safe(config: Config) -> Result<Config, ConfigError> {
     }
 }
 
-/// Binds, assembles and starts. If no public URL is set, the bound address is used, which matters for port 0.
-pub async fn start(mut config: Config) -> Result<Running, Failed> {
-    // Before anything else: once the server answers, somebody may want to stop it.
-    let terminate = signal(SignalKind::terminate())?;
-    let interrupt = signal(SignalKind::interrupt())?;
-    // SIGHUP comes when the terminal closes. If it was ignored at start (`nohup`), the server is meant to go on.
-    let hangup = (!ignores_hangup())
-        .then(|| signal(SignalKind::hangup()))
-        .transpose()?;
+/// Binds, assembles and starts. If no public URL is set, the bound address is used, which matters for port 0. `None` if
+/// somebody stopped it before it had started.
+pub async fn start(mut config: Config) -> Result<Option<Running>, Failed> {
+    let mut signals = Signals::listen()?;
     // Every viewer of live results holds a connection, and shells grant only 1,024 files by default. If the system
     // does not allow more, the existing limit has to do.
     let _ = rlimit::increase_nofile_limit(OPEN_FILES);
@@ -75,13 +72,18 @@ pub async fn start(mut config: Config) -> Result<Running, Failed> {
     if config.http.public_url.is_empty() {
         config.http.public_url = reachable(listener.local_addr()?);
     }
-    let app = App::build(config, Role::Server, Clock::System, Random::System).await?;
-    Ok(Running {
+    // A migration may take minutes, and so may the wait for another node's.
+    let app = tokio::select! {
+        app = App::build(config, Role::Server, Clock::System, Random::System) => app?,
+        () = signals.asked() => {
+            tracing::info!("stopped before it had started");
+            return Ok(None);
+        }
+    };
+    Ok(Some(Running {
         server: serve::start(app, listener)?,
-        terminate,
-        interrupt,
-        hangup,
-    })
+        signals,
+    }))
 }
 
 /// The limit of open files to ask for.
@@ -111,6 +113,49 @@ fn reachable(address: SocketAddr) -> String {
     }
 }
 
+/// The signals that ask the server to stop.
+#[derive(Debug)]
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    /// `None` if SIGHUP is ignored.
+    hangup: Option<Signal>,
+}
+
+impl Signals {
+    /// Listens from now on.
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            // It comes when the terminal closes. If it was ignored at start (`nohup`), the server is meant to go on.
+            hangup: (!ignores_hangup())
+                .then(|| signal(SignalKind::hangup()))
+                .transpose()?,
+        })
+    }
+
+    /// Waits for the operating system or a person to ask for a stop.
+    async fn asked(&mut self) {
+        tokio::select! {
+            () = pressed(&mut self.terminate, &mut self.interrupt) => {}
+            () = hung_up(&mut self.hangup) => {}
+        }
+    }
+
+    /// Like [`asked`](Self::asked), but not by a closing terminal, which is no second request.
+    async fn asked_again(&mut self) {
+        pressed(&mut self.terminate, &mut self.interrupt).await;
+    }
+}
+
+async fn pressed(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
 /// Waits until the terminal closes; for ever if SIGHUP is ignored.
 async fn hung_up(hangup: &mut Option<Signal>) {
     match hangup {
@@ -128,20 +173,14 @@ const ONE_WISH: Duration = Duration::from_millis(500);
 /// A running server, and the signals that stop it.
 pub struct Running {
     pub server: Server,
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Option<Signal>,
+    signals: Signals,
 }
 
 impl Running {
     /// Runs until the operating system or a person asks it to stop. A second signal ends the process at once,
     /// unless it follows [within a moment](ONE_WISH).
     pub async fn until_stopped(mut self) -> Result<(), Failed> {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-            () = hung_up(&mut self.hangup) => {}
-        }
+        self.signals.asked().await;
         tracing::info!("stopping once the work in progress is finished");
         let asked = Instant::now();
         let stopped = self.server.stop();
@@ -152,8 +191,7 @@ impl Running {
                     tracing::info!("stopped");
                     return Ok(());
                 }
-                _ = self.terminate.recv() => {}
-                _ = self.interrupt.recv() => {}
+                () = self.signals.asked_again() => {}
             }
             if asked.elapsed() >= ONE_WISH {
                 tracing::warn!("stopped at once after a second signal");
