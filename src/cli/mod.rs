@@ -24,11 +24,14 @@ mod postgres_tools;
 mod serve;
 mod verify;
 
+use std::future::Future;
 use std::io::IsTerminal as _;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tokio::runtime::{Builder, Runtime};
 
 use self::out::{say, tell};
 use crate::app::{App, Role, StartError};
@@ -157,25 +160,29 @@ pub fn main() -> ExitCode {
             };
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-    {
+    let is_pipe = matches!(cli.command, Command::Bounce { .. });
+    let mut builder = match is_pipe {
+        // A mail server may run many at once, up to a limit of threads.
+        true => Builder::new_current_thread(),
+        false => Builder::new_multi_thread(),
+    };
+    let runtime = match builder.enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             tell!("canvass: the runtime cannot start: {error}");
-            return ExitCode::from(1);
+            return ExitCode::from(if is_pipe { bounce::LATER } else { 1 });
         }
     };
-    let is_pipe = matches!(cli.command, Command::Bounce { .. });
-    match runtime.block_on(run(cli)) {
-        Ok(code) => code,
+    match to_its_end(runtime, run(cli)) {
+        Ok(Ok(code)) => code,
         // Whatever goes wrong here, the mail server must keep the mail.
-        Err(failed) if is_pipe => {
+        Ok(Err(failed)) if is_pipe => {
             tell!("canvass: {failed}");
             ExitCode::from(bounce::LATER)
         }
-        Err(failed) => {
+        Err(_) if is_pipe => ExitCode::from(bounce::LATER),
+        Err(panic) => resume_unwind(panic),
+        Ok(Err(failed)) => {
             if !matches!(failed, Failed::Unread) {
                 tell!("canvass: {failed}");
             }
@@ -189,6 +196,14 @@ pub fn main() -> ExitCode {
             })
         }
     }
+}
+
+/// Runs a command until it ends or panics. Calls that block, such as looking up a name while no name server answers,
+/// are not waited for: they could outlast the time within which a server has to stop.
+fn to_its_end<T>(runtime: Runtime, command: impl Future<Output = T>) -> std::thread::Result<T> {
+    let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(command)));
+    runtime.shutdown_background();
+    ended
 }
 
 async fn run(cli: Cli) -> Result<ExitCode, Failed> {
@@ -268,5 +283,45 @@ fn missing_key() -> ConfigError {
             "is not set; it signs every link. Generate one with `openssl rand -hex 32`, and set \
                   CANVASS_SECRET_KEY or CANVASS_SECRET_KEY_FILE"
                 .into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    fn runtime() -> Runtime {
+        Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime")
+    }
+
+    #[test]
+    fn a_call_that_blocks_does_not_outlast_the_command() {
+        let (end, ended) = mpsc::channel::<()>();
+        let begun = Instant::now();
+        let done = to_its_end(runtime(), async {
+            let (tell, told) = tokio::sync::oneshot::channel();
+            tokio::task::spawn_blocking(move || {
+                let _ = tell.send(());
+                let _ = ended.recv_timeout(Duration::from_secs(20));
+            });
+            told.await.is_ok()
+        });
+        assert!(done.is_ok_and(|blocks| blocks));
+        assert!(begun.elapsed() < Duration::from_secs(15));
+        drop(end);
+    }
+
+    #[test]
+    fn a_panic_of_the_command_is_returned() {
+        async fn broken() -> u8 {
+            panic!("a bug")
+        }
+        assert!(to_its_end(runtime(), broken()).is_err());
     }
 }
