@@ -112,6 +112,15 @@ fn wrong_settings_are_named_with_what_is_expected() {
         ),
         (
             &[
+                ("CANVASS_DATABASE__URL", "postgres://canvass:a/b@db/news"),
+                ("CANVASS_MAIL__TRANSPORT", "mailbox"),
+                ("CANVASS_MAIL__ALLOW_CAPTURE", "true"),
+            ],
+            "database.url",
+            "%2F",
+        ),
+        (
+            &[
                 ("CANVASS_MAIL__TEMPLATES_DIR", "/nowhere"),
                 ("CANVASS_MAIL__TRANSPORT", "mailbox"),
                 ("CANVASS_MAIL__ALLOW_CAPTURE", "true"),

@@ -36,6 +36,7 @@ use tokio::runtime::{Builder, Runtime};
 use self::out::{say, tell};
 use crate::app::{App, Role, StartError};
 use crate::config::{self, Config, ConfigError, LogFormat};
+use crate::db::{AccessError, OpenError};
 use crate::panics;
 use crate::types::{Clock, Random};
 
@@ -190,7 +191,10 @@ pub fn main() -> ExitCode {
                 Failed::Config(_) | Failed::Used(_) => 2,
                 // A wrong setting stays wrong however often the service manager restarts the program.
                 Failed::Start(
-                    StartError::SecretKey(_) | StartError::Template(_) | StartError::Transport(_),
+                    StartError::SecretKey(_)
+                    | StartError::Template(_)
+                    | StartError::Transport(_)
+                    | StartError::Access(AccessError::Open(OpenError::Unreadable)),
                 ) => 2,
                 Failed::Start(_) | Failed::Unread | Failed::Other(_) => 1,
             })
