@@ -106,7 +106,10 @@ fn wrong_settings_are_named_with_what_is_expected() {
             "whole number",
         ),
         (
-            &[("CANVASS_SECRET_KEY_FILE", "/nowhere/key")],
+            &[
+                ("CANVASS_SECRET_KEY", ""),
+                ("CANVASS_SECRET_KEY_FILE", "/nowhere/key"),
+            ],
             "secret_key_file",
             "cannot be read",
         ),

@@ -26,6 +26,10 @@ impl Config {
         if file.is_empty() {
             return Ok(());
         }
+        if !self.secret_key.is_empty() {
+            let problem = "is set, and so is secret_key; set one of them, so that it is certain which key counts";
+            return Err(ConfigError::new("secret_key_file", problem));
+        }
         let text = std::fs::read_to_string(Path::new(file)).map_err(|error| {
             ConfigError::new("secret_key_file", format!("{file} cannot be read: {error}"))
         })?;

@@ -35,6 +35,20 @@ fn the_environment_wins_and_is_typed() {
 }
 
 #[test]
+fn a_key_is_set_in_one_place() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = dir.path().join("key");
+    std::fs::write(&file, "k".repeat(32)).expect("a file");
+    let file = ("CANVASS_SECRET_KEY_FILE", file.to_str().expect("UTF-8"));
+    let config = load(None, &env(&[file])).expect("valid");
+    assert_eq!(config.secret_key.expose(), "k".repeat(32));
+    let both = [file, ("CANVASS_SECRET_KEY", "another key")];
+    let refused = load(None, &env(&both)).expect_err("two keys").to_string();
+    assert!(refused.contains("secret_key_file"), "{refused}");
+    assert!(!refused.contains("another key"), "{refused}");
+}
+
+#[test]
 fn an_address_is_no_name_for_mails() {
     for (given, hello, domain) in [
         ("https://news.example", "news.example", "news.example"),
