@@ -157,6 +157,7 @@ mod polls_wordpress;
 mod polls_words;
 mod polls_writers;
 mod program;
+mod program_files;
 mod program_refuses;
 mod program_stops;
 mod program_updates;

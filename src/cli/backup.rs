@@ -9,6 +9,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::out::tell;
+use super::part::{Part, beside, put, sync_dir};
 use super::postgres_tools::Tool;
 use super::{Failed, missing_key};
 use crate::app::StartError;
@@ -23,12 +24,7 @@ use crate::{digests, mailer};
 const WHY: &str = "restored from a backup";
 
 pub async fn backup(config: Config, to: &Path) -> Result<(), Failed> {
-    if to.exists() {
-        return Err(used(
-            to,
-            "already exists, and a backup is never overwritten",
-        ));
-    }
+    refuse_existing(to)?;
     let (url, file) = (config.database_url(), config.database_file());
     if let Some(file) = file {
         if restored_file(&file).exists() {
@@ -41,15 +37,11 @@ pub async fn backup(config: Config, to: &Path) -> Result<(), Failed> {
             ));
         }
     }
-    let part = beside(to, ".part");
-    // Readable by its owner only, because it holds addresses. A partial file left by an interrupted run is of no
-    // use to anybody.
-    create(&part)?;
-    let done = dump(&url, &part).await;
-    if let Err(failed) = done.and_then(|()| put(&part, to)) {
-        let _ = std::fs::remove_file(&part);
-        return Err(failed);
-    }
+    let part = Part::of(to)?;
+    // Another backup to this name may have ended meanwhile.
+    refuse_existing(to)?;
+    dump(&url, part.path()).await?;
+    part.put(to)?;
     let size = std::fs::metadata(to)?.len();
     tell!(
         "{} contains the whole database ({} kB). It does not contain the secret key: keep a copy of that in another place.",
@@ -57,6 +49,14 @@ pub async fn backup(config: Config, to: &Path) -> Result<(), Failed> {
         size.div_ceil(1_000)
     );
     Ok(())
+}
+
+fn refuse_existing(to: &Path) -> Result<(), Failed> {
+    let there = "already exists, and a backup is never overwritten";
+    match to.exists() {
+        true => Err(used(to, there)),
+        false => Ok(()),
+    }
 }
 
 /// Dumps the database as it is. The schema is not migrated, so that a backup can be made before an update.
@@ -296,20 +296,6 @@ fn set_aside(file: &Path, aside: &Path) -> Result<bool, Failed> {
     Ok(!moved.is_empty())
 }
 
-/// Renames a file durably.
-fn put(from: &Path, to: &Path) -> Result<(), Failed> {
-    File::open(from)?.sync_all()?;
-    std::fs::rename(from, to)?;
-    sync_dir(to)
-}
-
-/// Makes renames in the file's directory durable.
-fn sync_dir(file: &Path) -> Result<(), Failed> {
-    let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty());
-    File::open(dir.unwrap_or(Path::new(".")))?.sync_all()?;
-    Ok(())
-}
-
 fn create(file: &Path) -> Result<File, Failed> {
     let created = OpenOptions::new()
         .write(true)
@@ -328,12 +314,6 @@ fn clear(file: &Path) -> std::io::Result<()> {
         }
     }
     Ok(())
-}
-
-fn beside(file: &Path, ending: &str) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(ending);
-    name.into()
 }
 
 fn no_backup(file: &Path, error: &dyn std::fmt::Display) -> Failed {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::out::tell;
+use super::part::Part;
 use super::{Failed, tool};
 use crate::admin::show;
 use crate::config::Config;
@@ -37,24 +38,18 @@ pub async fn run(config: Config, command: ExportCommand) -> Result<(), Failed> {
 
 async fn readers(config: Config, asked: ExportReaders) -> Result<(), Failed> {
     let app = tool(config).await?;
-    let out: Box<dyn std::io::Write> = match &asked.out {
-        Some(path) => Box::new(private_file(path)?),
+    let part = asked.out.as_deref().map(Part::of).transpose()?;
+    let out: Box<dyn std::io::Write + '_> = match &part {
+        Some(part) => Box::new(part.file()),
         None => Box::new(std::io::stdout().lock()),
     };
     let count =
         subscriptions::export_readers(&app.db, &asked.newsletter, asked.spreadsheet, out).await;
     let count = count.map_err(|e| Failed::Other(e.to_string()))?;
+    if let (Some(part), Some(to)) = (part, &asked.out) {
+        part.put(to)?;
+    }
     let count = i64::try_from(count).unwrap_or(i64::MAX);
     tell!("{}.", show::counted(count, "reader", "readers"));
     Ok(())
-}
-
-/// Creates a file readable by its owner only, because it will hold addresses.
-fn private_file(path: &std::path::Path) -> Result<std::fs::File, Failed> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    options
-        .open(path)
-        .map_err(|e| Failed::Other(format!("{} cannot be written: {e}", path.display())))
 }

@@ -20,6 +20,7 @@ mod import;
 mod migrate;
 mod out;
 mod owner;
+mod part;
 mod postgres_tools;
 mod serve;
 mod verify;

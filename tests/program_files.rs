@@ -1,0 +1,63 @@
+//! Files that commands write: complete or not at all.
+
+use std::fs::File;
+use std::os::unix::fs::PermissionsExt as _;
+
+use crate::backup::{KEY, canvass, done, refused};
+use crate::support::app::START;
+use crate::support::database::TestDatabase;
+use crate::support::issues;
+
+#[tokio::test]
+async fn an_export_that_fails_leaves_the_last_one_as_it_was() {
+    let database = TestDatabase::migrated().await;
+    let dir = database.dir.path();
+    let db = database.open().await;
+    let letter = issues::newsletter(&db, "premium", START).await;
+    issues::subscribe_in(&db, letter.id, 3, START).await;
+    db.close().await.unwrap();
+    let file = dir.join("list.csv");
+    std::fs::write(&file, "the last one").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let name = file.display().to_string();
+    let export = |newsletter: &str| {
+        let arguments = [
+            "export",
+            "readers",
+            "--newsletter",
+            newsletter,
+            "--out",
+            &name,
+        ];
+        canvass(dir, &database.url, KEY, &arguments)
+    };
+    refused(&export("premum"), "there is no newsletter");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "the last one");
+    done(&export("premium"));
+    let list = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(list.lines().count(), 1 + 3, "{list}");
+    let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+    assert_eq!(mode & 0o077, 0, "others can read it");
+    assert!(!dir.join("list.csv.part").exists());
+}
+
+#[tokio::test]
+async fn two_backups_to_one_name_do_not_destroy_each_other() {
+    let database = TestDatabase::migrated().await;
+    let dir = database.dir.path();
+    let name = dir.join("night.backup").display().to_string();
+    let part = dir.join("night.backup.part");
+    let lock = dir.join("night.backup.part.lock");
+    let backup = || canvass(dir, &database.url, KEY, &["backup", &name]);
+    std::fs::write(&part, "half of the other one").unwrap();
+    let other = File::create(&lock).unwrap();
+    other.try_lock().unwrap();
+    refused(&backup(), "another command is writing this file");
+    let left = std::fs::read_to_string(&part).unwrap();
+    assert_eq!(left, "half of the other one");
+    // It was interrupted.
+    drop(other);
+    done(&backup());
+    assert!(!part.exists() && !lock.exists());
+    refused(&backup(), "never overwritten");
+}
