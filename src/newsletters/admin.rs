@@ -6,7 +6,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use super::language;
-use super::model::{DEFAULT_ACCENT, FieldErrors, Newsletter, Typed};
+use super::model::{DEFAULT_ACCENT, Draft, FieldErrors, Newsletter, Typed};
 use super::store::{self, Created};
 use crate::admin::{self, Done, Editor, EditorForm, Frame, show};
 use crate::app::App;
@@ -91,6 +91,10 @@ pub async fn create(
         }
         Created::SlugTaken => {
             drop(txn);
+            if is_stored(&app, &draft).await? {
+                // A second click on the button.
+                return Ok(Redirect::to("/admin/settings?done=created").into_response());
+            }
             let errors = FieldErrors::from([(
                 "slug",
                 "Another newsletter has this name in links.".to_owned(),
@@ -98,6 +102,14 @@ pub async fn create(
             form_page(&app, editor.frame(), None, &typed, &errors).await
         }
     }
+}
+
+/// Whether the newsletter of this name is exactly as this draft.
+async fn is_stored(app: &App, draft: &Draft) -> Result<bool, Problem> {
+    let letter = found(app, draft.slug.as_str()).await?;
+    // Dropped, and with it what it has changed.
+    let txn = app.db.write_txn("create-newsletter").await?;
+    Ok(store::save(&txn, letter.id, "", draft, app.clock.now()).await?)
 }
 
 /// `GET /admin/newsletters/{slug}`
