@@ -180,4 +180,5 @@ mod subscriptions_undoing;
 mod subscriptions_whose_browser;
 mod support_itself;
 mod table_owners;
+mod twice_pressed;
 mod ways_on;

@@ -65,6 +65,28 @@ pub(super) async fn insert(
     Ok(row.insert(&**txn).await?.id)
 }
 
+/// A draft with exactly this content that the editor has made since then and nobody has changed.
+pub(super) async fn untouched<C: ConnectionTrait>(
+    db: &C,
+    newsletter: NewsletterId,
+    content: &Content,
+    editor: EditorId,
+    since: UnixMillis,
+) -> Result<Option<IssueId>, DbErr> {
+    let row = issue::Entity::find()
+        .filter(issue::Column::EditorId.eq(editor))
+        .filter(issue::Column::NewsletterId.eq(newsletter))
+        .filter(issue::Column::CreatedMs.gte(since))
+        .filter(issue::Column::State.eq(IssueState::DRAFT))
+        .filter(issue::Column::Revision.eq(1))
+        .filter(issue::Column::Subject.eq(content.subject.as_str()))
+        .filter(issue::Column::Preheader.eq(content.preheader.as_str()))
+        .filter(issue::Column::Body.eq(content.body.as_str()))
+        .one(db)
+        .await?;
+    Ok(row.map(|row| row.id))
+}
+
 /// Turns a new draft into a mail to a sample. Returns false if there already is such a mail.
 pub(super) async fn address_to(txn: &WriteTxn, id: IssueId, to: ForSample) -> Result<bool, DbErr> {
     let change = issue::Entity::update_many()

@@ -1,5 +1,7 @@
 //! Creating, saving and deleting drafts.
 
+use std::time::Duration;
+
 use super::content::nests_too_deeply;
 use super::model::{BadContent, Content, Issue};
 use super::store;
@@ -53,7 +55,10 @@ pub(super) async fn checked(
     })
 }
 
-/// Creates a draft.
+/// The same draft made again within this time is a second click on the button.
+const A_MOMENT: Duration = Duration::from_secs(10);
+
+/// Creates a draft, or finds the one that the editor has made a moment ago.
 pub async fn create(
     app: &App,
     newsletter: NewsletterId,
@@ -61,6 +66,10 @@ pub async fn create(
     editor: EditorId,
 ) -> Result<IssueId, DbErr> {
     let txn = app.db.write_txn("issue_create").await?;
+    let since = app.clock.now() - A_MOMENT;
+    if let Some(id) = store::untouched(&*txn, newsletter, content, editor, since).await? {
+        return Ok(id);
+    }
     let id = create_in(&txn, app, newsletter, content, Some(editor)).await?;
     txn.commit().await?;
     Ok(id)

@@ -1,5 +1,7 @@
 //! Creating, editing, opening and closing polls.
 
+use std::time::Duration;
+
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 
@@ -9,9 +11,11 @@ use super::question_moves::Then;
 use super::tabs::poll_of;
 use crate::admin::{Editor, EditorForm};
 use crate::app::App;
-use crate::newsletters;
-use crate::polls::definition::{self, Retimed, Stored};
+use crate::db::{DbErr, WriteTxn};
+use crate::newsletters::{self, Newsletter};
+use crate::polls::definition::{self, Definition, Retimed, Stored};
 use crate::polls::model::{Poll, PollState};
+use crate::types::UnixMillis;
 use crate::web::Problem;
 
 /// Why a poll stays closed.
@@ -20,6 +24,9 @@ pub const SEALED: &str = "The key of this poll has been destroyed, so that nobod
 /// Why a poll stays secret, or stays linked with these words.
 const LINKING_STAYS: &str = "Readers were told whether their answers are secret, and in which words they agree to a link. That stays; make a new \
      poll instead.";
+
+/// The same draft made again within this time is a second click on the button.
+const A_MOMENT: Duration = Duration::from_secs(10);
 
 /// Why an outdated form is not saved.
 const CHANGED: &str =
@@ -66,7 +73,11 @@ pub async fn create(
         let free = definition::free_slug(&app.db, &definition.slug).await?;
         definition.slug = free.unwrap_or(definition.slug);
     }
+    let since = app.clock.now() - A_MOMENT;
     let txn = app.db.write_txn("create-poll").await?;
+    if let Some(slug) = just_made(&txn, &letters, &typed, &definition, since).await? {
+        return Ok(created(&slug));
+    }
     let stored = definition::create(
         &txn,
         &app.random,
@@ -77,12 +88,42 @@ pub async fn create(
     .await?;
     if let Stored::Yes(_) = stored {
         txn.commit().await?;
-        return Ok(
-            Redirect::to(&format!("/admin/polls/{}?done=created", definition.slug)).into_response(),
-        );
+        return Ok(created(&definition.slug));
     }
     drop(txn);
     form_page(&app, editor.frame(), None, &typed, &slug_taken()).await
+}
+
+fn created(slug: &str) -> Response {
+    Redirect::to(&format!("/admin/polls/{slug}?done=created")).into_response()
+}
+
+/// The slug of a draft that was made since then, is like this one, and was not changed: a second click on the button.
+/// If no slug was typed, the second one would only have got another.
+async fn just_made(
+    txn: &WriteTxn,
+    letters: &[Newsletter],
+    typed: &Typed,
+    definition: &Definition,
+    since: UnixMillis,
+) -> Result<Option<String>, DbErr> {
+    for id in definition::untouched_drafts(&**txn, since).await? {
+        let Some(poll) = definition::by_id_in(&**txn, id).await? else {
+            continue;
+        };
+        let wanted = match typed.slug.is_empty() {
+            true => Definition {
+                slug: poll.slug.clone(),
+                ..definition.clone()
+            },
+            false => definition.clone(),
+        };
+        let made = Typed::of(&poll, letters).definition(letters, Some(&poll));
+        if made.is_ok_and(|made| made == wanted) {
+            return Ok(Some(poll.slug));
+        }
+    }
+    Ok(None)
 }
 
 /// `GET /admin/polls/{slug}/edit`

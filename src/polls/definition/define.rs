@@ -3,7 +3,7 @@
 use sea_orm::sea_query::{Expr, ExprTrait as _, SimpleExpr};
 use sea_orm::{
     ActiveValue::Set, ColumnTrait as _, ConnectionTrait, DbErr, EntityTrait as _, QueryFilter as _,
-    QuerySelect as _, QueryTrait as _, SelectExt as _, UpdateMany, Value,
+    QueryOrder as _, QuerySelect as _, QueryTrait as _, SelectExt as _, UpdateMany, Value,
 };
 
 use super::slug;
@@ -59,6 +59,22 @@ pub async fn create(
         Err(error) if is_unique_violation(&error) => Ok(Stored::SlugTaken),
         Err(error) => Err(error),
     }
+}
+
+/// The drafts made since then that nobody has changed, a few at most, the newest first.
+pub async fn untouched_drafts<C: ConnectionTrait>(
+    db: &C,
+    since: UnixMillis,
+) -> Result<Vec<PollId>, DbErr> {
+    let rows = poll::Entity::find()
+        .filter(poll::Column::CreatedMs.gte(since))
+        .filter(poll::Column::State.eq(PollState::Draft.code()))
+        .filter(poll::Column::Revision.eq(0))
+        .order_by_desc(poll::Column::Id)
+        .limit(5)
+        .all(db)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
 /// Whether a poll has this slug.

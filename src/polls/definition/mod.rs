@@ -23,6 +23,7 @@ pub use book::Book;
 pub use check::{MAX_OPTIONS, MAX_QUESTIONS, MAX_TEXT_CHARS, is_line, is_path, over};
 pub use define::{
     Retimed, Stored, create, free_slug, replace_draft, retime, revised_draft, set_state,
+    untouched_drafts,
 };
 pub use delete::delete_draft;
 pub use slug::{is_slug, slug_of};

@@ -1,0 +1,64 @@
+//! A second click on a button that creates something leads to what the first one has made.
+
+use std::time::Duration;
+
+use crate::support::app::TestApp;
+use crate::support::editor::signed_in;
+
+const POLLS: &str = "SELECT COUNT(*) FROM poll";
+const ISSUES: &str = "SELECT COUNT(*) FROM issue";
+
+#[tokio::test]
+async fn a_poll_is_made_once() {
+    let app = TestApp::start().await;
+    app.newsletter("premium").await;
+    let editor = signed_in(&app).await;
+    let page = editor.get("/admin/polls/new").await.expect(200);
+    let form = page
+        .form("main form.form")
+        .fill("question.1", "Is the tram worth it?")
+        .fill("intro", "We ask once a year.")
+        .choose("newsletter", "premium")
+        .fill("closes", "2026-03-09T18:00")
+        .with_options(1, &["Yes", "No"])
+        .button("then", "save");
+    for _click in 0..2 {
+        let page = editor.submit(form.clone()).await.expect(200);
+        assert_eq!(page.url.path(), "/admin/polls/is-the-tram-worth-it");
+    }
+    assert_eq!(app.count(POLLS).await, 1);
+    // Another poll under the same question, and the same one a while later, are meant.
+    let other = form.clone().with_options(1, &["Yes", "No", "Perhaps"]);
+    editor.submit(other).await.expect(200);
+    assert_eq!(app.count(POLLS).await, 2);
+    app.advance(Duration::from_secs(60));
+    editor.submit(form).await.expect(200);
+    assert_eq!(app.count(POLLS).await, 3);
+}
+
+#[tokio::test]
+async fn an_issue_is_made_once() {
+    let app = TestApp::start().await;
+    app.newsletter("premium").await;
+    let editor = signed_in(&app).await;
+    let new = editor.get("/admin/issues/new").await.expect(200);
+    let form = new.form("form[action='/admin/issues']");
+    let form = form.fill("subject", "Trust, measured");
+    let first = editor.submit(form.clone()).await.expect(200);
+    let second = editor.submit(form.clone()).await.expect(200);
+    assert_eq!(first.url.path(), second.url.path());
+    assert_eq!(app.count(ISSUES).await, 1);
+    editor
+        .submit(form.clone().fill("subject", "Another"))
+        .await
+        .expect(200);
+    assert_eq!(app.count(ISSUES).await, 2);
+    // Once somebody has begun to write, it is no longer what the button makes.
+    let written = first
+        .form("#composer")
+        .fill("body", "Good morning.")
+        .button("then", "send");
+    editor.submit(written).await.expect(200);
+    editor.submit(form).await.expect(200);
+    assert_eq!(app.count(ISSUES).await, 3);
+}
