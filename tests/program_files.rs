@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::backup::{KEY, canvass, done, refused};
+use crate::program;
 use crate::support::app::START;
 use crate::support::database::TestDatabase;
 use crate::support::issues;
@@ -60,4 +61,28 @@ async fn two_backups_to_one_name_do_not_destroy_each_other() {
     done(&backup());
     assert!(!part.exists() && !lock.exists());
     refused(&backup(), "never overwritten");
+}
+
+/// Otherwise a command in the wrong directory works on a second database, and nobody notices.
+#[test]
+fn a_database_that_is_made_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().canonicalize().unwrap().join("here/canvass.db");
+    let file = file.display().to_string();
+    let settings = [
+        ("CANVASS_DATA_DIR", "here"),
+        ("CANVASS_MAIL__TRANSPORT", "mailbox"),
+        ("CANVASS_MAIL__ALLOW_CAPTURE", "true"),
+    ];
+    let run = |arguments: &[&str]| {
+        let output = program::canvass(dir.path(), arguments, &settings).output();
+        done(&output.unwrap())
+    };
+    let add = ["admin", "add", "mara@news.example"];
+    let said = run(&add);
+    assert!(said.contains(&file), "{said}");
+    let again = run(&add);
+    assert!(!again.contains(&file), "{again}");
+    let checked = run(&["check"]);
+    assert!(checked.contains(&file), "{checked}");
 }

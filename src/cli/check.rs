@@ -1,5 +1,6 @@
 //! `canvass check`: try everything that `serve` will need, and say of each what was found.
 
+use std::path::absolute;
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -65,11 +66,18 @@ async fn all(config: Config) -> Result<ExitCode, Failed> {
     );
     relays(&config, &mut findings).await;
     if !config.secret_key.is_empty() {
+        let place = match config.database_file() {
+            Some(file) => format!("{}, ", absolute(&file).unwrap_or(file).display()),
+            None => String::new(),
+        };
         // Assembling the app renders every mail template with sample data.
         match tool(config).await {
             Ok(app) => {
                 let backend = app.db.backend();
-                findings.add("database", Ok(format!("{backend:?}, schema up to date")));
+                findings.add(
+                    "database",
+                    Ok(format!("{backend:?}, {place}schema up to date")),
+                );
                 findings.add("pages", Ok("all templates parse".into()));
                 findings.add("mails", Ok("all templates render".into()));
                 match dkim::unsigned(&app).await {

@@ -1,6 +1,6 @@
 //! How a process gets the database: with exclusive use where that is needed, and with the schema that it knows.
 
-use std::path::Path;
+use std::path::{Path, absolute};
 use std::time::Duration;
 
 use sea_orm::DbErr;
@@ -73,8 +73,14 @@ pub async fn access(config: &Config, role: Role) -> Result<(Db, Option<FileLock>
             if restored_file(&file).exists() {
                 return Err(MigrateError::Restoring.into());
             }
+            let is_new = !file.exists();
             let db = Db::open(&url, connections).await?;
             migrate(&db).await?;
+            if is_new {
+                // In the wrong directory, a command would otherwise silently work on a second database.
+                let file = absolute(&file).unwrap_or(file);
+                tracing::info!(file = %file.display(), "a new database was made");
+            }
             Ok((db, Some(lock).filter(|_| role == Role::Server)))
         }
         Err(LockError::Held(_)) if role == Role::Tool => {
