@@ -1,5 +1,9 @@
 //! What the documents tell readers and authorities about personal data.
 
+use std::collections::BTreeSet;
+
+use crate::table_owners::tables;
+
 fn read(path: &str) -> String {
     let path = format!("{}/{path}", env!("CARGO_MANIFEST_DIR"));
     std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
@@ -124,5 +128,49 @@ fn what_is_kept_is_kept_as_long_as_the_privacy_page_says() {
                 "{table}"
             );
         }
+    }
+}
+
+/// Tables without anything about a person: definitions, counts, records of the installation.
+const ABOUT_NOBODY: [&str; 28] = [
+    "api_token",
+    "ballot_chain",
+    "consent_text",
+    "dkim_key",
+    "issue_segment",
+    "issue_tally",
+    "kept_count",
+    "link_text",
+    "mail_vote",
+    "mailing",
+    "newsletter",
+    "picture",
+    "poll",
+    "poll_burst_removal",
+    "poll_hour",
+    "poll_import",
+    "poll_option",
+    "poll_question",
+    "poll_record",
+    "poll_source",
+    "poll_step",
+    "ranking_tally",
+    "refusal",
+    "relay_day",
+    "sealed_ballot",
+    "setting",
+    "tally",
+    "write_turn",
+];
+
+/// Whoever makes a new table decides whether the page has to name it.
+#[test]
+fn every_table_is_on_the_privacy_page_or_about_nobody() {
+    let page = read("deploy/privacy.md");
+    let named: BTreeSet<&str> = page.split('`').skip(1).step_by(2).collect();
+    for table in tables() {
+        let on_page = named.contains(table.as_str());
+        let about_nobody = ABOUT_NOBODY.contains(&table.as_str());
+        assert!(on_page != about_nobody, "{table}: one of the two");
     }
 }

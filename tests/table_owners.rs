@@ -35,7 +35,7 @@ fn owners() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// The tables that the migrations create.
-fn tables() -> BTreeSet<String> {
+pub fn tables() -> BTreeSet<String> {
     let mut tables = BTreeSet::new();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/src");
     for entry in std::fs::read_dir(folder).unwrap() {
