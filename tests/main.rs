@@ -52,6 +52,7 @@ mod digests_recipients;
 mod digests_recipients_waiting;
 mod digests_sending;
 mod documents;
+mod documents_metrics;
 mod documents_privacy;
 mod every_route;
 mod lost_commits;
