@@ -69,7 +69,28 @@ async fn capture(app: &App, envelope: &Envelope, message: &[u8]) -> Result<(), d
 async fn write_file(directory: &Path, name: &str, message: &[u8]) -> std::io::Result<()> {
     use tokio::io::AsyncWriteExt as _;
     tokio::fs::create_dir_all(directory).await?;
-    let mut file = tokio::fs::File::create(directory.join(name)).await?;
+    // Readable by its owner only, because it holds an address and links.
+    let mut options = tokio::fs::OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    let mut file = options.open(directory.join(name)).await?;
     file.write_all(message).await?;
     file.sync_all().await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_mail_in_a_file_is_for_its_owner_alone() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let mails = dir.path().join("mail");
+        write_file(&mails, "1.eml", b"To: anna@example.org")
+            .await
+            .expect("a file");
+        let there = std::fs::metadata(mails.join("1.eml")).expect("a file");
+        assert_eq!(there.permissions().mode() & 0o077, 0);
+    }
 }
