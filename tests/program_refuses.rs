@@ -44,6 +44,33 @@ fn check_finds_what_serve_would_refuse() {
     );
 }
 
+/// Each cause with its own remedy.
+#[test]
+fn an_address_that_cannot_be_bound_is_explained() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap().to_string();
+    // Of a network for documents (RFC 5737), which no machine has.
+    for (bind, said) in [
+        ("192.0.2.7:8080", "an address of this machine"),
+        (&taken, "another server"),
+    ] {
+        let settings = [
+            ("CANVASS_HTTP__BIND", bind),
+            ("CANVASS_HTTP__PUBLIC_URL", "https://letters.news.example"),
+            ("CANVASS_MAIL__TRANSPORT", "mailbox"),
+            ("CANVASS_MAIL__ALLOW_CAPTURE", "true"),
+        ];
+        let serve = canvass(dir.path(), &["serve"], &settings).output().unwrap();
+        let words = words(&serve);
+        assert_eq!(serve.status.code(), Some(1), "{words}");
+        assert!(
+            words.contains("http.bind") && words.contains(said),
+            "{words}"
+        );
+    }
+}
+
 /// The service could not open files that root has written there. Only root can run this test.
 #[test]
 fn root_leaves_nothing_in_the_directory_of_another_user() {

@@ -1,5 +1,6 @@
 //! `canvass serve`: refuses dangerous settings, then runs until SIGTERM or SIGINT.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -65,9 +66,8 @@ pub async fn start(mut config: Config) -> Result<Option<Running>, Failed> {
     let _ = rlimit::increase_nofile_limit(OPEN_FILES);
     let bind = config.http.bind;
     let listener = TcpListener::bind(bind).await.map_err(|e| {
-        Failed::Other(format!(
-            "http.bind: cannot listen on {bind}: {e}; is another server running there?"
-        ))
+        let cause = why_not(e.kind());
+        Failed::Other(format!("http.bind: cannot listen on {bind}: {e}{cause}"))
     })?;
     if config.http.public_url.is_empty() {
         config.http.public_url = reachable(listener.local_addr()?);
@@ -84,6 +84,20 @@ pub async fn start(mut config: Config) -> Result<Option<Running>, Failed> {
         server: serve::start(app, listener)?,
         signals,
     }))
+}
+
+/// What to do about an address that cannot be bound.
+fn why_not(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::AddrInUse => "; is another server running there?",
+        ErrorKind::AddrNotAvailable => {
+            "; it has to be an address of this machine, or 0.0.0.0 for all of them"
+        }
+        ErrorKind::PermissionDenied => {
+            "; ports below 1024 are for root: choose a higher one, and let a proxy listen there"
+        }
+        _ => "",
+    }
 }
 
 /// The limit of open files to ask for.
