@@ -17,6 +17,7 @@ impl Config {
         self.check_database()?;
         self.check_bounce_domain()?;
         self.check_name_server()?;
+        self.check_hello_name()?;
         self.check_ranges()?;
         Ok(self)
     }
@@ -127,6 +128,26 @@ impl Config {
         Err(ConfigError::new(
             "mail.dns_server",
             format!("is \"{server}\"; an address like 192.0.2.53 or 127.0.0.1:5353 is expected"),
+        ))
+    }
+
+    /// A name as in a URL, or an address in brackets (RFC 5321 §4.1.3): anything else would end in `EHLO` as another
+    /// command, or be refused by every relay.
+    fn check_hello_name(&self) -> Result<(), ConfigError> {
+        let name = self.mail.hello_name.as_str();
+        let is_ours = |c: char| c.is_ascii_alphanumeric() || "-._:".contains(c);
+        let bare = match name.strip_prefix('[') {
+            Some(rest) => rest.strip_suffix(']').unwrap_or_default(),
+            None if name.contains(':') => "",
+            None => name,
+        };
+        let is_name = !bare.is_empty() && bare.len() <= 255 && bare.chars().all(is_ours);
+        if name.is_empty() || is_name {
+            return Ok(());
+        }
+        Err(ConfigError::new(
+            "mail.hello_name",
+            format!("is {name:?}; a name like mx.news.example is expected"),
         ))
     }
 

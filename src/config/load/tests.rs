@@ -69,6 +69,10 @@ fn an_address_is_no_name_for_mails() {
         load(None, &env(&named)).expect("valid").hello_name(),
         "mx.example"
     );
+    for name in ["mx", "mx_1.example", "[192.0.2.7]", "[IPv6:2001:db8::7]"] {
+        let named = [("CANVASS_MAIL__HELLO_NAME", name)];
+        assert_eq!(load(None, &env(&named)).expect(name).hello_name(), name);
+    }
 }
 
 #[test]
@@ -169,6 +173,16 @@ fn errors_name_the_setting_and_what_is_expected() {
             "http",
         ),
         ([("CANVASS_HTTP__BIND", "x")], "http.bind", "address"),
+        (
+            [("CANVASS_MAIL__HELLO_NAME", "mx.example\r\nRSET")],
+            "mail.hello_name",
+            "mx.news.example",
+        ),
+        (
+            [("CANVASS_MAIL__HELLO_NAME", "http://mx.example")],
+            "mail.hello_name",
+            "mx.news.example",
+        ),
         (
             [("CANVASS_MAIL__IN_DOUBT", "maybe")],
             "mail.in_doubt",
