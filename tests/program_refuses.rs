@@ -44,6 +44,25 @@ fn check_finds_what_serve_would_refuse() {
     );
 }
 
+/// Ignored, it would leave its setting at the default.
+#[test]
+fn a_variable_that_is_not_utf8_is_refused() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let latin1 = OsStr::from_bytes(b"Die B\xfchne");
+    let run = |variable: &str| {
+        let mut command = canvass(dir.path(), &["migrate"], &[]);
+        command.env(variable, latin1).output().unwrap()
+    };
+    let refused = run("CANVASS_SITE__NAME");
+    let said = words(&refused);
+    assert_eq!(refused.status.code(), Some(2), "{said}");
+    assert!(said.contains("CANVASS_SITE__NAME"), "{said}");
+    let ignored = run("THEATRE");
+    assert_eq!(ignored.status.code(), Some(0), "{}", words(&ignored));
+}
+
 /// Each cause with its own remedy.
 #[test]
 fn an_address_that_cannot_be_bound_is_explained() {

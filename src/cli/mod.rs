@@ -216,7 +216,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failed> {
         say!("{}", config::REFERENCE.trim_end());
         return Ok(ExitCode::SUCCESS);
     }
-    let environment = config::environment();
+    let environment = config::environment()?;
     let default = PathBuf::from("canvass.toml");
     let file = cli.config.or_else(|| default.exists().then_some(default));
     let config = config::load(file.as_deref(), &environment)?;

@@ -29,12 +29,23 @@ impl ConfigError {
     }
 }
 
-/// The environment variables, without those that are not UTF-8.
-#[must_use]
-pub fn environment() -> Vec<(String, String)> {
-    std::env::vars_os()
-        .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
-        .collect()
+/// The environment variables, without those of others that are not UTF-8.
+///
+/// # Errors
+/// One of ours that is not UTF-8: without it, its setting would silently have the default.
+pub fn environment() -> Result<Vec<(String, String)>, ConfigError> {
+    let mut found = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        let shown = name.to_string_lossy().into_owned();
+        match (name.into_string(), value.into_string()) {
+            (Ok(name), Ok(value)) => found.push((name, value)),
+            _ if shown.starts_with("CANVASS_") => {
+                return Err(ConfigError::new(shown, "is not valid UTF-8"));
+            }
+            _ => {}
+        }
+    }
+    Ok(found)
 }
 
 /// The command-line arguments, starting with the program's own name.
