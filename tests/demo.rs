@@ -75,7 +75,8 @@ async fn the_demo_leaves_an_installation_alone() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(
         dir.path().join("canvass.toml"),
-        "[mail]\nsmtp_url = \"smtp://127.0.0.1:1\"\n[http]\npublic_url = \"https://letters.news.example\"\n",
+        "secret_key_file = \"/nowhere/key\"\n[mail]\nsmtp_url = \"smtp://127.0.0.1:1\"\ntemplates_dir = \"/nowhere\"\n\
+         [http]\npublic_url = \"https://letters.news.example\"\n",
     )
     .unwrap();
     let settings = [

@@ -63,7 +63,7 @@ struct Cli {
 enum Command {
     /// Run the service: web pages, API, scheduler and mailer.
     Serve,
-    /// Run a demonstration on built-in defaults: SQLite, a mailbox in the browser, a sample article with a poll.
+    /// Run a demonstration on built-in defaults: SQLite, a mailbox in the browser, a sample article with a poll. It reads no canvass.toml unless --config names one.
     Demo,
     /// Write the whole database to one file while the servers run. The file does not contain the secret key.
     Backup {
@@ -218,7 +218,9 @@ async fn run(cli: Cli) -> Result<ExitCode, Failed> {
     }
     let environment = config::environment()?;
     let default = PathBuf::from("canvass.toml");
-    let file = cli.config.or_else(|| default.exists().then_some(default));
+    // Beside an installation, a demonstration leaves its file alone.
+    let is_read = !matches!(cli.command, Command::Demo) && default.exists();
+    let file = cli.config.or_else(|| is_read.then_some(default));
     let config = config::load(file.as_deref(), &environment)?;
     log_to_stderr(&config)?;
     panics::tell_places_alone();
