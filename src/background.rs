@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
-use crate::db::Unfinished;
+use crate::db::{Sparing, Unfinished};
 use crate::{api, bounces, digests, mailer, panics, polls, probes, subscriptions};
 
 /// The running tasks.
@@ -73,7 +73,10 @@ impl Tasks {
             mailer::refresh_signing_keys(&app).await;
         });
         self.every(app, "issues", SECOND / 2, |app| async move {
-            if let Err(error) = digests::tick(&app).await {
+            static TOLD: Sparing = Sparing::new();
+            if let Err(error) = digests::tick(&app).await
+                && TOLD.lets(&error)
+            {
                 tracing::error!(%error, "due issues could not be looked up");
             }
         });
@@ -100,7 +103,10 @@ impl Tasks {
     /// The count: what closes, checks, seals and guards it.
     fn count(&self, app: &App) {
         self.every(app, "watch_closes", SECOND, |app| async move {
-            if let Err(error) = polls::close_tick(&app).await {
+            static TOLD: Sparing = Sparing::new();
+            if let Err(error) = polls::close_tick(&app).await
+                && TOLD.lets(&error)
+            {
                 tracing::error!(%error, "closing polls could not be looked up");
             }
         });
@@ -115,12 +121,18 @@ impl Tasks {
             }
         });
         self.every_and_at_last(app, "keep_answers", SECOND, |app| async move {
-            if let Err(error) = app.polls.answers.keep(&app.db).await {
+            static TOLD: Sparing = Sparing::new();
+            if let Err(error) = app.polls.answers.keep(&app.db).await
+                && TOLD.lets(&error)
+            {
                 tracing::error!(%error, "what editors looked at was not recorded");
             }
         });
         self.every(app, "watch", polls::WATCH_PAUSE, |app| async move {
-            if let Err(error) = polls::watch_tick(&app).await {
+            static TOLD: Sparing = Sparing::new();
+            if let Err(error) = polls::watch_tick(&app).await
+                && TOLD.lets(&error)
+            {
                 tracing::error!(%error, "a burst of answers could not be set aside");
             }
         });

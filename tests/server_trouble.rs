@@ -1,8 +1,11 @@
 //! A database that accepts no writes: readers are told to come back, and the probes and metrics report it.
 
+use std::time::Duration;
+
 use canvass::config::sqlite_url;
 use canvass::db::migrate::migrate;
 use canvass::db::{Db, Trouble, fetch_one, run};
+use canvass::digests;
 use canvass::types::Secret;
 
 use crate::support::app::TestApp;
@@ -101,6 +104,46 @@ async fn a_database_file_that_is_moved_away_is_noticed() {
     assert_eq!(ready(&app).await.0, 200);
     app.reader().post("/p/trust", &answer).await.expect(200);
     assert_eq!(voters(&app).await, 1);
+}
+
+/// Background work is tried again every moment; that must not fill the disk that is full.
+#[tokio::test]
+async fn a_database_that_cannot_be_written_fills_no_log() {
+    let log = LogLines::watch();
+    let app = TestApp::start().await;
+    let Some(file) = app.app.config.database_file() else {
+        return;
+    };
+    let letter = app.newsletter("premium").await;
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    // A scheduled issue and a single mail that are due, from when everything was well.
+    for sql in [
+        format!(
+            "INSERT INTO issue (newsletter_id, slug, state, subject, body, created_ms, updated_ms, scheduled_ms) \
+             VALUES ({}, 'late', 1, 'late', 'x', 1, 1, 1)",
+            letter.id.0
+        ),
+        "INSERT INTO outbox (priority, template, payload, message_id, state, not_before_ms, expires_ms, created_ms) \
+         VALUES (0, 'x', 'x', 'x', 0, 1, 4000000000000, 1)"
+            .to_owned(),
+    ] {
+        run(&*txn, sql, []).await.unwrap();
+    }
+    txn.commit().await.unwrap();
+    let away = file.with_extension("away");
+    std::fs::rename(&file, &away).unwrap();
+    app.app.db.look_after().await;
+    assert_eq!(app.app.db.trouble(), Some(Trouble::Moved));
+    for _ in 0..5 {
+        digests::tick(&app.app).await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    // Other tests in this process may have had the line of this minute.
+    for words in ["a due issue could not be handed over", "a mail lane"] {
+        let lines = log.of(words);
+        assert!(lines.len() <= 1, "{lines:?}");
+    }
+    std::fs::rename(&away, &file).unwrap();
 }
 
 /// Another program locks the file and does not release it.

@@ -3,7 +3,10 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use sea_orm::DbErr;
 use tokio::time::Instant;
+
+use super::is_unwritable;
 
 /// Allows a message once a minute, however often its cause occurs.
 #[derive(Debug, Default)]
@@ -21,6 +24,12 @@ impl Sparing {
     /// If the message is due now, the number of times it was suppressed since it was last logged.
     pub fn now(&self) -> Option<u64> {
         self.at(Instant::now())
+    }
+
+    /// Whether to log this failure of background work: while the database cannot be written, once a minute, because the
+    /// work is tried again every moment; any other failure always.
+    pub fn lets(&self, error: &DbErr) -> bool {
+        !is_unwritable(error) || self.now().is_some()
     }
 
     fn at(&self, now: Instant) -> Option<u64> {
@@ -54,5 +63,14 @@ mod tests {
         );
         assert_eq!(told.at(begun + Sparing::EACH), Some(2));
         assert_eq!(told.at(begun + Sparing::EACH), None);
+    }
+
+    #[test]
+    fn only_a_database_that_cannot_be_written_is_told_of_sparingly() {
+        let told = Sparing::new();
+        let gone = DbErr::ConnectionAcquire(sea_orm::ConnAcquireErr::Timeout);
+        assert!(told.lets(&gone) && !told.lets(&gone));
+        let other = DbErr::Custom("a bug".to_owned());
+        assert!(told.lets(&other) && told.lets(&other));
     }
 }

@@ -11,7 +11,7 @@ use super::prepare::{BROKEN, PrepareError};
 use super::send::{self, Sent};
 use super::store;
 use crate::app::App;
-use crate::db::DbErr;
+use crate::db::{DbErr, Sparing};
 use crate::scheduler::lateness::{self, Due};
 use crate::types::UnixMillis;
 
@@ -24,6 +24,7 @@ const AT_ONCE: u64 = 20;
 /// # Errors
 /// The error of the database. Issues already handed over stay so; the others are due at the next tick.
 pub async fn tick(app: &App) -> Result<usize, DbErr> {
+    static TOLD: Sparing = Sparing::new();
     let now = app.clock.now();
     let mut handed = 0;
     for issue in store::due(app.db.read(), now, AT_ONCE).await? {
@@ -32,6 +33,7 @@ pub async fn tick(app: &App) -> Result<usize, DbErr> {
         };
         match fire(app, &issue, slot, now).await {
             Ok(fired) => handed += usize::from(fired),
+            Err(error) if !TOLD.lets(&error) => {}
             // A failure concerns only its own issue: the tick goes on with the rest, and this one is due again.
             Err(error) => {
                 tracing::error!(issue = issue.id.0, %error, "a due issue could not be handed over")

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     app::App,
-    db::{DbErr, Unfinished},
+    db::{DbErr, Sparing, Unfinished},
     panics,
 };
 
@@ -62,6 +62,7 @@ async fn keep(app: App, ledger: Ledger, number: usize) {
 }
 
 async fn lane(app: App, ledger: Ledger, number: usize) {
+    static TOLD: Sparing = Sparing::new();
     let reserved = number == RESERVED;
     let mut line = Line::new(&app, reserved);
     let mut bell = app.db.bell().listen();
@@ -84,6 +85,9 @@ async fn lane(app: App, ledger: Ledger, number: usize) {
                     line.close().await;
                 }
                 rest(&app, &mut bell, wait).await;
+            }
+            Err(error) if !TOLD.lets(&error) => {
+                pause(&app, DATABASE_PAUSE).await;
             }
             Err(error) => {
                 tracing::error!(lane = number, %error, "a mail lane could not look for work; trying again");
@@ -146,6 +150,7 @@ async fn heartbeat(app: App, mut lanes: mpsc::Receiver<()>) {
 
 /// Background work: freezes audiences, skips the mails of cancelled issues, completes mailings, updates the gauges.
 async fn upkeep(app: App) {
+    static TOLD: Sparing = Sparing::new();
     let mut bell = app.db.bell().listen();
     let mut due = Instant::now();
     while !app.stopping.is_cancelled() {
@@ -158,7 +163,9 @@ async fn upkeep(app: App) {
         let issues = mailing::tick(&app).await;
         let done = single.and(looked).and(counts.map_err(Unfinished::Db));
         if let Err(failed) = done.and(issues) {
-            if let Unfinished::Db(error) = failed {
+            if let Unfinished::Db(error) = failed
+                && TOLD.lets(&error)
+            {
                 tracing::error!(%error, "the upkeep of the mailer failed; trying again");
             }
             pause(&app, DATABASE_PAUSE).await;
