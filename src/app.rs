@@ -1,7 +1,7 @@
 //! The assembled parts, built once at start; the same in production and in tests.
 
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +20,7 @@ use crate::polls::{self, Station};
 use crate::types::{Clock, Keys, Random, UnixMillis};
 use crate::web::Pages;
 use crate::web::limits::Limits;
+use crate::web::pages::Parsed;
 
 pub use crate::db::Role;
 
@@ -127,7 +128,8 @@ impl App {
         let keys = Keys::new(&config.secret_key).map_err(StartError::SecretKey)?;
         let (db, lock) = db::access(&config, role).await?;
         let keys = db::with_pepper(keys, &db, &random, role).await?;
-        let pages = Pages::new(&templates(), &config.site).map_err(StartError::Template)?;
+        let parsed = PARSED.clone().map_err(StartError::Template)?;
+        let pages = Pages::new(parsed, &config.site);
         let overrides = Some(config.mail.templates_dir.as_str()).filter(|dir| !dir.is_empty());
         let mail_templates = Templates::load(overrides.map(std::path::Path::new))
             .map_err(|e| StartError::Template(e.to_string()))?;
@@ -220,6 +222,9 @@ impl Deref for App {
         &self.0
     }
 }
+
+/// Parsed once, however many apps a process builds: for most tests it would be the largest part of their work.
+static PARSED: LazyLock<Result<Parsed, String>> = LazyLock::new(|| Parsed::of(&templates()));
 
 /// The templates of all features.
 fn templates() -> Vec<crate::web::pages::Templates> {

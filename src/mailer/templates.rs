@@ -6,6 +6,7 @@
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use css_inline::CSSInliner;
 use handlebars::Handlebars;
@@ -85,15 +86,18 @@ pub struct Rendered {
 }
 
 /// A template that cannot be used: which file, and why.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("mail template {file}: {problem}")]
 pub struct TemplateError {
     file: String,
     problem: String,
 }
 
+/// The built-in templates, loaded once, however many apps a process builds.
+static LOADED: LazyLock<Result<Templates, TemplateError>> = LazyLock::new(|| Templates::read(None));
+
 /// The loaded templates.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Templates {
     html: Handlebars<'static>,
     text: Handlebars<'static>,
@@ -145,7 +149,14 @@ impl Templates {
     /// A directory that cannot be read or has a template of an unknown name; the first file that cannot be read, is not
     /// a template, or does not render with its sample data.
     pub fn load(directory: Option<&Path>) -> Result<Self, TemplateError> {
-        directory.map_or(Ok(()), check_names)?;
+        let Some(directory) = directory else {
+            return LOADED.clone();
+        };
+        check_names(directory)?;
+        Self::read(Some(directory))
+    }
+
+    fn read(directory: Option<&Path>) -> Result<Self, TemplateError> {
         let source = |path: &str| source(directory, path);
         let mut templates = Self {
             html: Handlebars::new(),

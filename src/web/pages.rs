@@ -26,6 +26,27 @@ pub const PAGES: Templates = &[
     ("problem_editor", include_str!("pages/problem_editor.hbs")),
 ];
 
+/// Templates that have been parsed. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Parsed(Arc<Handlebars<'static>>);
+
+impl Parsed {
+    /// Parses the templates of all features.
+    ///
+    /// # Errors
+    /// The name of a template that does not parse, and the reason.
+    pub fn of(all: &[Templates]) -> Result<Self, String> {
+        let mut registry = Handlebars::new();
+        registry.register_helper("asset", Box::new(asset));
+        for (name, text) in all.iter().flat_map(|templates| templates.iter()) {
+            registry
+                .register_template_string(name, text)
+                .map_err(|e| format!("the page template {name} does not parse: {e}"))?;
+        }
+        Ok(Self(Arc::new(registry)))
+    }
+}
+
 /// All templates. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Pages {
@@ -35,27 +56,18 @@ pub struct Pages {
 }
 
 impl Pages {
-    /// Registers the templates of all features.
-    ///
-    /// # Errors
-    /// The name of a template that does not parse, and the reason.
-    pub fn new(all: &[Templates], site: &Site) -> Result<Self, String> {
-        let mut registry = Handlebars::new();
-        registry.register_helper("asset", Box::new(asset));
-        for (name, text) in all.iter().flat_map(|templates| templates.iter()) {
-            registry
-                .register_template_string(name, text)
-                .map_err(|e| format!("the page template {name} does not parse: {e}"))?;
-        }
-        Ok(Self {
-            registry: Arc::new(registry),
+    /// Pages of this site.
+    #[must_use]
+    pub fn new(Parsed(registry): Parsed, site: &Site) -> Self {
+        Self {
+            registry,
             site: Arc::new(json!({
                 "name": if site.name.is_empty() { "Canvass" } else { &site.name },
                 "named": !site.name.is_empty(),
                 "imprint_url": site.imprint_url,
                 "privacy_url": site.privacy_url,
             })),
-        })
+        }
     }
 
     /// Renders a page to text.
