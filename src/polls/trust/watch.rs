@@ -109,6 +109,17 @@ impl Watch {
         self.seeing(poll, trace.at, |seen| seen.change(trace));
     }
 
+    /// Records that a ballot in the box was sent again and says the same. Of a program that sends all its answers again, to
+    /// change what some of them say, these belong to the others.
+    pub fn repeat(&self, poll: PollId, trace: Trace) {
+        self.seeing(poll, trace.at, |seen| {
+            // Otherwise its trace is as good as this one: a second press is no second answer.
+            if !seen.remembers(&trace.voter) {
+                seen.change(trace);
+            }
+        });
+    }
+
     fn seeing(&self, poll: PollId, now: UnixMillis, see: impl FnOnce(&mut Seen)) {
         let mut polls = self.lock();
         see(polls.entry(poll).or_insert_with(|| Seen::new(now)));

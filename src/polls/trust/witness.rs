@@ -89,12 +89,16 @@ pub fn tell(watch: &Watch, looks: &Looks, group: &[Slip], outcomes: &[Outcome]) 
             continue;
         };
         match (answer.witness, outcome) {
-            (Some(Witness::Browser(manner)), Outcome::Counted | Outcome::Changed) => {
+            (
+                Some(Witness::Browser(manner)),
+                Outcome::Counted | Outcome::Changed | Outcome::Same,
+            ) => {
                 let poll = answer.poll.id;
-                match trace(answer, manner) {
-                    Some(trace) if *outcome == Outcome::Changed => watch.change(poll, trace),
-                    Some(trace) => watch.cast(poll, trace),
-                    None => {}
+                match (trace(answer, manner), outcome) {
+                    (Some(trace), Outcome::Counted) => watch.cast(poll, trace),
+                    (Some(trace), Outcome::Changed) => watch.change(poll, trace),
+                    (Some(trace), _) => watch.repeat(poll, trace),
+                    (None, _) => {}
                 }
             }
             (Some(Witness::Mail(reader)), Outcome::Counted | Outcome::Changed | Outcome::Same) => {

@@ -137,6 +137,11 @@ impl Seen {
         self.came - self.traces.len() as u64
     }
 
+    /// Whether how this voter answered last is still remembered.
+    pub(super) fn remembers(&self, voter: &VoterKey) -> bool {
+        self.last.contains_key(voter)
+    }
+
     fn last_of(&mut self, voter: &VoterKey) -> Option<&mut Trace> {
         let at = self.last.get(voter)?.checked_sub(self.gone())?;
         self.traces.get_mut(usize::try_from(at).ok()?)
