@@ -52,6 +52,16 @@ fn stripe(ballots: &Box) -> Counting {
     }
 }
 
+/// After a group that was refused, the next four take the regular path.
+async fn is_cautious(ballots: &Box, stripe: &Counting, from: usize) {
+    let before = stripe.written_at_once();
+    for who in from..from + 4 {
+        let told = stripe.commit(&new(ballots, who, 1)).await.unwrap();
+        assert_eq!(told, [Outcome::Counted]);
+    }
+    assert_eq!(stripe.written_at_once(), before);
+}
+
 async fn write(db: &Db, sql: &str) {
     let txn = db.write_txn("test").await.unwrap();
     assert_eq!(db::run(&*txn, sql, []).await.unwrap().rows_affected(), 1);
@@ -101,6 +111,7 @@ async fn polls_new_voters_take_the_regular_path_where_something_is_not_as_it_was
     let told = stripe.commit(&new(&ballots, 30, 10)).await.unwrap();
     assert_eq!(told, [Outcome::Counted; 10]);
     assert_eq!(stripe.written_at_once(), 1);
+    is_cautious(&ballots, &stripe, 200).await;
     stripe.commit(&new(&ballots, 40, 10)).await.unwrap();
     assert_eq!(stripe.written_at_once(), 2);
 
@@ -110,18 +121,22 @@ async fn polls_new_voters_take_the_regular_path_where_something_is_not_as_it_was
     let told = stripe.commit(&group).await.unwrap();
     assert_eq!((told[0], told[10]), (Outcome::Counted, Outcome::Same));
     assert_eq!(stripe.written_at_once(), 2);
-    assert_eq!(ballots.counts().await[0], 60);
+    assert_eq!(ballots.counts().await[0], 64);
+    is_cautious(&ballots, &stripe, 210).await;
+    stripe.commit(&new(&ballots, 214, 1)).await.unwrap();
+    assert_eq!(stripe.written_at_once(), 3);
 
     // An editor has edited the poll.
     write(&ballots.db, "UPDATE poll SET revision = revision + 1").await;
     let told = stripe.commit(&new(&ballots, 60, 10)).await.unwrap();
     assert_eq!(told, [Outcome::Edited; 10]);
     write(&ballots.db, "UPDATE poll SET revision = revision - 1").await;
+    is_cautious(&ballots, &stripe, 220).await;
     stripe.commit(&new(&ballots, 60, 10)).await.unwrap();
-    assert_eq!(ballots.counts().await[0], 70);
+    assert_eq!(ballots.counts().await[0], 83);
     assert_eq!(
         stripe.written_at_once(),
-        3,
+        4,
         "the chain is known all the while"
     );
 
@@ -134,9 +149,9 @@ async fn polls_new_voters_take_the_regular_path_where_something_is_not_as_it_was
     .await;
     let told = stripe.commit(&new(&ballots, 70, 10)).await.unwrap();
     assert_eq!(told, [Outcome::NotOpen(Phase::Closed { at: None }); 10]);
-    assert_eq!(ballots.counts().await[0], 70);
+    assert_eq!(ballots.counts().await[0], 83);
     assert_eq!(verified(&ballots).await.findings, Vec::<String>::new());
-    assert_eq!(stripe.written_at_once(), 3);
+    assert_eq!(stripe.written_at_once(), 4);
 }
 
 /// The clock is read before the writer is held, so this path is not taken shortly before the close.

@@ -62,6 +62,41 @@ pub struct Stripe {
     heads: std::sync::Mutex<Heads>,
     /// PostgreSQL only.
     turns: Option<Mutex<Turns>>,
+    caution: std::sync::Mutex<Caution>,
+}
+
+/// How many groups take the regular path after one that was refused here, most likely because a voter of it had a ballot
+/// already. In a poll whose readers change their answers in pages that keep no cookie of ours, most groups have such a
+/// voter, and each would be written twice.
+#[derive(Debug)]
+struct Caution {
+    left: u32,
+    next: u32,
+}
+
+impl Caution {
+    const LEAST: u32 = 4;
+    const MOST: u32 = 256;
+
+    fn allows(&mut self) -> bool {
+        let allows = self.left == 0;
+        self.left = self.left.saturating_sub(1);
+        allows
+    }
+
+    fn refused(&mut self) {
+        self.left = self.next;
+        self.next = (self.next * 2).min(Self::MOST);
+    }
+}
+
+impl Default for Caution {
+    fn default() -> Self {
+        Self {
+            left: 0,
+            next: Self::LEAST,
+        }
+    }
 }
 
 /// The result of committing a group.
@@ -87,6 +122,7 @@ impl Stripe {
             slot,
             heads: std::sync::Mutex::default(),
             turns: (db.backend() == Backend::Postgres).then(turns),
+            caution: std::sync::Mutex::default(),
         }
     }
 
@@ -98,20 +134,24 @@ impl Stripe {
         // If this fails or is dropped, no heads are left behind, and the next group takes the regular path.
         let heads = std::mem::take(&mut *self.heads());
         let now = self.clock.now();
-        if let Some(plan) = Plan::of(group, &heads, now) {
+        if let Some(plan) = Plan::of(group, &heads, now)
+            && self.caution().allows()
+        {
             match self.at_once(plan, &heads, now).await {
                 Ok(Some(ahead)) => {
                     self.keep(heads, ahead);
+                    *self.caution() = Caution::default();
                     return Ok(Committed {
                         outcomes: vec![Outcome::Counted; group.len()],
                         at_once: true,
                     });
                 }
-                Ok(None) => {}
+                Ok(None) => self.caution().refused(),
                 Err(error) if connection_lost(&error) || is_unwritable(&error) => {
                     return Err(error);
                 }
                 Err(error) => {
+                    self.caution().refused();
                     tracing::debug!(%error, "a group of new voters takes the regular path")
                 }
             }
@@ -127,6 +167,10 @@ impl Stripe {
 
     fn heads(&self) -> MutexGuard<'_, Heads> {
         self.heads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn caution(&self) -> MutexGuard<'_, Caution> {
+        self.caution.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn keep(&self, mut heads: Heads, ahead: Heads) {
