@@ -230,6 +230,30 @@ async fn polls_sealing_does_not_count_from_before_the_last_answer() {
     }
 }
 
+/// By such a clock, too, the days since the close would be over as soon as it is right again.
+#[tokio::test]
+async fn polls_sealing_does_not_count_from_an_editors_close_by_a_clock_that_is_behind() {
+    const HOUR: Duration = Duration::from_secs(60 * 60);
+    let app = TestApp::start().await;
+    let id = app.poll("trust").await;
+    let vote = [("option", "1")];
+    app.reader().post("/p/trust", &vote).await.expect(200);
+    let behind = START - DAY * 30;
+    app.app.clock.set(behind);
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    let (open, shut) = (PollState::Published, PollState::Closed);
+    let turned = polls::set_state(&txn, behind, id, None, open, shut).await;
+    assert!(turned.unwrap());
+    txn.commit().await.unwrap();
+    app.app.clock.set(START);
+    for (passes, secrets) in [(Duration::ZERO, 1), (HOUR * 2, 1), (DAY * 7, 0)] {
+        app.advance(passes);
+        seal_tick(&app.app).await.unwrap();
+        let sql = "SELECT COUNT(*) FROM poll_secret";
+        assert_eq!(app.count(sql).await, secrets, "after {passes:?} more");
+    }
+}
+
 /// Who is wrong, the clock of the close or that of now, is believed after an hour.
 #[tokio::test]
 async fn polls_sealing_ignores_a_clock_that_is_slow_for_a_minute() {

@@ -1,7 +1,8 @@
 //! A permanent close: once a poll was seen closed by its time, a clock that is set back does not open it again.
 //!
 //! The sealing counts from the moment of the close. If the clock was ahead then, that moment lies in the future, and the
-//! secret would be kept for as long as the clock was wrong: [`set_back`] corrects it.
+//! secret would be kept for as long as the clock was wrong: [`set_back`] corrects it. If it was behind when an editor
+//! closed the poll, the secret would be destroyed as soon as it is right: see [`moment`].
 
 use sea_orm::sea_query::{Expr, ExprTrait as _, SimpleExpr};
 use sea_orm::{
@@ -10,7 +11,7 @@ use sea_orm::{
 };
 
 use crate::db::entities::poll;
-use crate::db::{Db, find_all, run};
+use crate::db::{Db, WriteTxn, find_all, find_value, run};
 use crate::polls::model::PollState;
 use crate::types::{PollId, UnixMillis};
 
@@ -54,34 +55,40 @@ pub async fn watch(db: &Db, now: UnixMillis) -> Result<(), DbErr> {
     Ok(())
 }
 
+/// The latest time that the rows of poll `p` know: that of its last page, answer or removal.
+const HAPPENED: &str = "(SELECT MAX(h.at_ms) FROM (SELECT l.at_ms AS at_ms FROM ballot_chain c \
+     JOIN ballot_log l ON l.poll_id = c.poll_id AND l.slot = c.slot AND l.seq = c.seq WHERE c.poll_id = p.id \
+     UNION ALL SELECT s.last_ms AS at_ms FROM poll_source s WHERE s.poll_id = p.id \
+     UNION ALL SELECT r.at_ms AS at_ms FROM ballot_removal r WHERE r.poll_id = p.id) AS h)";
+
+/// The moment of an editor's close at `now`: not before the last thing that happened to the poll, or a clock that is
+/// behind would have the secret destroyed too early.
+pub async fn moment(txn: &WriteTxn, id: PollId, now: UnixMillis) -> Result<UnixMillis, DbErr> {
+    let sql = format!("SELECT {HAPPENED} FROM poll p WHERE p.id = $1");
+    let happened: Option<Option<UnixMillis>> = find_value(&**txn, sql, [id.into()]).await?;
+    Ok(happened
+        .flatten()
+        .map_or(now, |happened| Ord::max(happened, now)))
+}
+
 /// Nodes whose clocks differ by less need no correction.
 const AHEAD_MS: i64 = 60_000;
 
-/// A poll that was seen closed when it is not yet that late, and the latest times that its rows know.
+/// A poll that was seen closed when it is not yet that late, and what its rows know.
 #[derive(FromQueryResult)]
 struct Ahead {
     id: PollId,
     closed_ms: UnixMillis,
     due_ms: Option<UnixMillis>,
-    page_ms: Option<UnixMillis>,
-    answer_ms: Option<UnixMillis>,
-    removal_ms: Option<UnixMillis>,
+    happened_ms: Option<UnixMillis>,
 }
-
-/// The polls that were seen closed later than $2. $1: closed by an editor.
-const AHEAD: &str = "SELECT p.id, p.closed_ms, CASE WHEN p.state <> $1 THEN p.closes_ms END AS due_ms, \
-     (SELECT MAX(l.at_ms) FROM ballot_chain c JOIN ballot_log l ON l.poll_id = c.poll_id AND l.slot = c.slot AND l.seq = c.seq \
-     WHERE c.poll_id = p.id) AS page_ms, \
-     (SELECT MAX(s.last_ms) FROM poll_source s WHERE s.poll_id = p.id) AS answer_ms, \
-     (SELECT MAX(r.at_ms) FROM ballot_removal r WHERE r.poll_id = p.id) AS removal_ms \
-     FROM poll p WHERE p.closed_ms > $2 AND p.sealed_ms IS NULL";
 
 impl Ahead {
     /// The close as `now` corrects it. A poll that closes by its time counts as closed then at the earliest, since an
     /// earlier moment would open it again; so nothing is destroyed before the days after its close. If `now` is earlier
     /// than something that happened to the poll, it is not the right time either.
     fn corrected(&self, now: UnixMillis) -> UnixMillis {
-        let known = [self.due_ms, self.page_ms, self.answer_ms, self.removal_ms];
+        let known = [self.due_ms, self.happened_ms];
         known.into_iter().flatten().fold(now, Ord::max)
     }
 }
@@ -90,8 +97,12 @@ impl Ahead {
 /// for it, so `now` must be the time of a [`SteadyClock`](crate::types::SteadyClock).
 pub async fn set_back(db: &Db, now: UnixMillis) -> Result<(), DbErr> {
     let by_editor = PollState::Closed.code();
+    let sql = format!(
+        "SELECT p.id, p.closed_ms, CASE WHEN p.state <> $1 THEN p.closes_ms END AS due_ms, {HAPPENED} AS happened_ms \
+         FROM poll p WHERE p.closed_ms > $2 AND p.sealed_ms IS NULL"
+    );
     let values: [Value; 2] = [by_editor.into(), (now.0 + AHEAD_MS).into()];
-    for poll in find_all::<Ahead>(db.read(), AHEAD, values).await? {
+    for poll in find_all::<Ahead>(db.read(), sql, values).await? {
         let corrected = poll.corrected(now);
         if corrected < poll.closed_ms {
             correct(db, &poll, corrected).await?;

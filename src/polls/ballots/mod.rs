@@ -59,7 +59,7 @@ mod writers;
 pub use adopt::adopt;
 pub use at_once::{Committed, Stripe};
 pub use audit::{Audits, Difference, audit};
-pub use close::{set_back as set_closes_back, watch as watch_closes};
+pub use close::{moment as moment_of_close, set_back as set_closes_back, watch as watch_closes};
 pub use commit::{LARGEST_GROUP, commit};
 pub use hand_over::{Receiver, hand_over, has_own};
 pub use own::own_choice;

@@ -11,6 +11,7 @@ use super::store;
 use super::written::{Definition, QuestionText};
 use crate::db::entities::{poll, poll_import, poll_option, poll_question, poll_secret};
 use crate::db::{Db, WriteTxn, is_unique_violation, run};
+use crate::polls::ballots::moment_of_close;
 use crate::polls::linked;
 use crate::polls::model::{PollState, Visibility};
 use crate::types::{PollId, Random, UnixMillis};
@@ -193,6 +194,10 @@ pub async fn set_state(
     from: PollState,
     to: PollState,
 ) -> Result<bool, DbErr> {
+    let closed = match to {
+        PollState::Closed => Some(moment_of_close(txn, id, now).await?),
+        PollState::Draft | PollState::Published => None,
+    };
     let done = revised(id)
         .apply_if(revision, |change, revision| {
             change.filter(poll::Column::Revision.eq(revision))
@@ -200,7 +205,7 @@ pub async fn set_state(
         .set(poll::ActiveModel {
             state: Set(to.code()),
             updated_ms: Set(now),
-            closed_ms: Set((to == PollState::Closed).then_some(now)),
+            closed_ms: Set(closed),
             ..Default::default()
         })
         .filter(poll::Column::State.eq(from.code()))
