@@ -199,7 +199,7 @@ pub async fn seal_tick(app: &App) -> Result<(), Unfinished> {
     let measured = ballots::seal::measure_overdue(&app.db, now, days).await;
     // First what nobody has logged yet.
     reread.and(scrubbed).and(measured)?;
-    recorded.and(sealed)
+    Unfinished::both(recorded, sealed).map(drop)
 }
 
 async fn scrub(app: &App, now: UnixMillis) -> Result<(), DbErr> {

@@ -115,5 +115,6 @@ pub async fn tick(app: &App) -> Result<bool, Unfinished> {
     let cancelled = cancel::sweep(app).await;
     // First an error that nobody has logged yet.
     let finished = control::finish_done(app).await?;
-    Ok(prepared? | cancelled? | finished)
+    let (prepared, cancelled) = Unfinished::both(prepared, cancelled)?;
+    Ok(prepared | cancelled | finished)
 }
