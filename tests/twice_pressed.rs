@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use canvass::db::{Backend, run};
+
 use crate::support::app::TestApp;
 use crate::support::editor::signed_in;
 
@@ -61,4 +63,37 @@ async fn an_issue_is_made_once() {
     editor.submit(written).await.expect(200);
     editor.submit(form).await.expect(200);
     assert_eq!(app.count(ISSUES).await, 3);
+}
+
+/// Each of them looks for what the other one makes before it is made.
+#[tokio::test]
+async fn what_two_clicks_make_at_the_same_time_is_made_once() {
+    let app = TestApp::start().await;
+    app.newsletter("premium").await;
+    let editor = signed_in(&app).await;
+    let new = editor.get("/admin/polls/new").await.expect(200);
+    let poll = new
+        .form("main form.form")
+        .fill("question.1", "Is the tram worth it?")
+        .with_options(1, &["Yes", "No"])
+        .button("then", "save");
+    let new = editor.get("/admin/issues/new").await.expect(200);
+    let issue = new.form("form[action='/admin/issues']");
+    let issue = issue.fill("subject", "Trust, measured");
+    for (table, rows, form) in [("poll", POLLS, poll), ("issue", ISSUES, issue)] {
+        let held = app.app.db.write_txn("test").await.unwrap();
+        if app.app.db.backend() == Backend::Postgres {
+            // It can be read, but not written.
+            let lock = format!("LOCK TABLE {table} IN SHARE MODE");
+            run(&*held, lock, []).await.unwrap();
+        }
+        let (first, second, ()) =
+            tokio::join!(editor.submit(form.clone()), editor.submit(form), async {
+                app.wait_until_blocked(2).await;
+                held.commit().await.unwrap();
+            });
+        let [first, second] = [first, second].map(|page| page.expect(200).url);
+        assert_eq!(first, second, "the page of one {table}");
+        assert_eq!(app.count(rows).await, 1);
+    }
 }

@@ -35,7 +35,7 @@ use axum::routing::{get, post};
 pub use editor::{Done, Editor, EditorForm, EditorUpload, Frame};
 pub use invite::{LINK_LIFETIME, close, invite};
 pub use password_hash::PasswordHasher;
-pub use store::{Listed, list};
+pub use store::{Listed, list, lock};
 
 use crate::app::App;
 use crate::web::pages::Templates;

@@ -8,7 +8,7 @@ use sea_orm::{
 };
 
 use crate::db::entities::{editor, editor_invite, editor_session};
-use crate::db::{Backend, Db, WriteTxn, find_all, find_one, find_value};
+use crate::db::{Backend, Db, WriteTxn, fetch_one, find_all, find_one, find_value};
 use crate::types::{EditorId, EmailAddress, UnixMillis};
 
 /// An editor's account.
@@ -92,6 +92,19 @@ async fn forget_unused(txn: &WriteTxn, id: EditorId) -> Result<(), DbErr> {
         .exec(&**txn)
         .await
         .map(drop)
+}
+
+/// Locks an account until `txn` ends, so that of two clicks the second one sees what the first has made.
+///
+/// # Errors
+/// The error of the database.
+pub async fn lock(db: &Db, txn: &WriteTxn, id: EditorId) -> Result<(), DbErr> {
+    // SQLite has one writer.
+    if db.backend() == Backend::Postgres {
+        let sql = "SELECT 1 FROM editor WHERE id = $1 FOR UPDATE";
+        fetch_one(&**txn, sql, [id.into()]).await?;
+    }
+    Ok(())
 }
 
 /// Locks an account until `txn` ends. Returns whether it is open and its password is still the one with this hash.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::content::nests_too_deeply;
 use super::model::{BadContent, Content, Issue};
 use super::store;
+use crate::admin;
 use crate::app::App;
 use crate::db::{DbErr, WriteTxn};
 use crate::panics::Broke;
@@ -66,6 +67,7 @@ pub async fn create(
     editor: EditorId,
 ) -> Result<IssueId, DbErr> {
     let txn = app.db.write_txn("issue_create").await?;
+    admin::lock(&app.db, &txn, editor).await?;
     let since = app.clock.now() - A_MOMENT;
     if let Some(id) = store::untouched(&*txn, newsletter, content, editor, since).await? {
         return Ok(id);

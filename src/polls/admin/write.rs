@@ -9,7 +9,7 @@ use super::form::{Errors, Typed};
 use super::form_page::{form_page, preview};
 use super::question_moves::Then;
 use super::tabs::poll_of;
-use crate::admin::{Editor, EditorForm};
+use crate::admin::{self, Editor, EditorForm};
 use crate::app::App;
 use crate::db::{DbErr, WriteTxn};
 use crate::newsletters::{self, Newsletter};
@@ -75,6 +75,7 @@ pub async fn create(
     }
     let since = app.clock.now() - A_MOMENT;
     let txn = app.db.write_txn("create-poll").await?;
+    admin::lock(&app.db, &txn, editor.id).await?;
     if let Some(slug) = just_made(&txn, &letters, &typed, &definition, since).await? {
         return Ok(created(&slug));
     }
