@@ -2,6 +2,7 @@
 
 use crate::backup::{at_work, number, write};
 use crate::support::app::TestApp;
+use crate::support::database::{TestDatabase, server_needed};
 
 const SCHEDULED: &str = "SELECT COUNT(*) FROM issue WHERE state = 1";
 const HELD: &str =
@@ -36,4 +37,30 @@ async fn a_copy_of_a_database_starts_with_its_issues_held_back() {
     let db = copy.open().await;
     assert_eq!(number(&db, PAUSED).await, 1, "it was left as it was");
     db.close().await.unwrap();
+}
+
+/// A host may withdraw the function from its users. Here another of the same name takes its place, because what is
+/// withdrawn from everybody still works for a superuser.
+#[tokio::test]
+async fn a_server_that_does_not_identify_itself_is_no_obstacle() {
+    if server_needed().is_none() {
+        return;
+    }
+    let database = TestDatabase::migrated().await;
+    let db = database.open().await;
+    write(
+        &db,
+        "CREATE FUNCTION public.pg_control_system() RETURNS TABLE (system_identifier bigint) LANGUAGE plpgsql \
+         AS $$ BEGIN RAISE EXCEPTION 'permission denied'; END $$",
+    )
+    .await;
+    write(
+        &db,
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = public, pg_catalog', current_database()); \
+         END $$",
+    )
+    .await;
+    db.close().await.unwrap();
+    let app = TestApp::on(database).await;
+    assert_eq!(app.app.db.place().await.unwrap(), None);
 }

@@ -15,14 +15,21 @@ use sea_orm::{DbErr, Value};
 use super::{Backend, Db, WriteTxn, fetch_one, run};
 
 impl Db {
-    /// Identifies the place of this database; `None` if it has none, like one in memory.
+    /// Identifies the place of this database; `None` if it has none, like one in memory, or if the server does not tell
+    /// it: some hosts do not let their users ask.
     pub async fn place(&self) -> Result<Option<String>, DbErr> {
         if self.backend() == Backend::Sqlite {
             return Ok(self.health().path().and_then(place_of));
         }
         let sql = "SELECT CAST(system_identifier AS TEXT) || ' ' || CAST(oid AS TEXT) \
                    FROM pg_control_system(), pg_database WHERE datname = current_database()";
-        let row = fetch_one(self.read(), sql, []).await?;
+        let row = match fetch_one(self.read(), sql, []).await {
+            Ok(row) => row,
+            Err(error) => {
+                tracing::warn!(%error, "the server does not identify itself: a copy of this database will not be noticed");
+                return Ok(None);
+            }
+        };
         row.map(|row| row.try_get_by_index(0)).transpose()
     }
 }
