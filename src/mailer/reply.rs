@@ -304,6 +304,11 @@ const OF_THE_SENDER: &[&str] = &[
     " envelope from ",
     " mail from domain ",
     " return path",
+    " sending domain ",
+    " from address ",
+    " spf ",
+    " dkim ",
+    " dmarc ",
 ];
 
 /// Words which say that the message is too large for every recipient of this server.

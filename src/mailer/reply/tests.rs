@@ -363,6 +363,11 @@ fn a_relay_that_defers_at_mail_rests_unless_it_is_about_the_sender() {
             Verdict::Defer,
         ),
         (451, "4.1.8 DNS failure", Verdict::Defer),
+        (451, "4.7.23 SPF lookup timed out", Verdict::Defer),
+        (451, "4.7.20 No passing DKIM signature", Verdict::Defer),
+        (451, "4.7.5 DMARC temporary error", Verdict::Defer),
+        (450, "Sending domain not verified yet", Verdict::Defer),
+        (450, "From address is not verified", Verdict::Defer),
         (550, "5.7.1 sender not allowed", Verdict::FailOurs),
     ] {
         let reply = Reply::new(code, words);
