@@ -292,35 +292,49 @@ fn source(directory: Option<&Path>, path: &str) -> Result<String, TemplateError>
         .ok_or_else(|| failed(path, &"does not exist"))
 }
 
-/// Refuses a directory that cannot be read, and one with a template or a folder that replaces nothing because its name
-/// is mistyped: the built-in one would be mailed instead. Notes, editors' backups and hidden files do no harm.
+/// Refuses a directory that cannot be read, and one with a template that replaces nothing because its name or its
+/// folder's is mistyped: the built-in one would be mailed instead. What else people and file systems leave there does no
+/// harm.
 fn check_names(directory: &Path) -> Result<(), TemplateError> {
     for (name, path) in listed(directory)? {
         if !path.is_dir() {
             check_name(&name, &path)?;
-            continue;
-        }
-        if Template::named(&name).is_none() {
-            return Err(failed(
-                &path.display().to_string(),
-                &"no mail has this name",
-            ));
-        }
-        for (file, path) in listed(&path)? {
-            check_name(&format!("{name}/{file}"), &path)?;
+        } else if Template::named(&name).is_some() {
+            for (file, path) in listed(&path)? {
+                check_name(&format!("{name}/{file}"), &path)?;
+            }
+        } else if holds_templates(&path) {
+            let problem = "no mail has this name";
+            return Err(failed(&path.display().to_string(), &problem));
         }
     }
     Ok(())
 }
 
+/// Whether this looks like a mail's folder. One that we may not read, like `lost+found`, does not.
+fn holds_templates(folder: &Path) -> bool {
+    let is_one = |(name, path): &(String, PathBuf)| {
+        name == "sample.json" || matches!(ending(path), Some("hbs" | "css"))
+    };
+    listed(folder).is_ok_and(|found| found.iter().any(is_one))
+}
+
 fn check_name(name: &str, path: &Path) -> Result<(), TemplateError> {
-    let kind = path.extension().and_then(OsStr::to_str);
-    let is_read = matches!(kind, Some("hbs" | "css" | "json"));
+    let is_read = match ending(path) {
+        Some("hbs" | "css") => true,
+        // Samples are in the mails' folders.
+        Some("json") => name.contains('/'),
+        _ => false,
+    };
     if is_read && !BUILT_IN.iter().any(|(known, _)| *known == name) {
         let problem = "replaces nothing: there is no such file in email-templates";
         return Err(failed(&path.display().to_string(), &problem));
     }
     Ok(())
+}
+
+fn ending(path: &Path) -> Option<&str> {
+    path.extension().and_then(OsStr::to_str)
 }
 
 /// The names and paths of what is in a directory, without hidden files.

@@ -1,5 +1,8 @@
 //! Loading, overriding and rendering of mail templates.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+
 use super::*;
 
 #[test]
@@ -69,12 +72,22 @@ fn a_directory_that_replaces_nothing_is_an_error() {
     let refused = |path: &Path| Templates::load(Some(path)).unwrap_err().to_string();
     let nowhere = refused(&dir.path().join("nowhere"));
     assert!(nowhere.contains("mail.templates_dir"), "{nowhere}");
-    // What people leave beside their templates.
-    std::fs::create_dir(dir.path().join(".git")).unwrap();
-    std::fs::create_dir(dir.path().join("issue")).unwrap();
-    for harmless in ["README.md", ".git/config", "issue/html.hbs~"] {
+    // What people and file systems leave beside the templates.
+    for folder in [".git", "issue", "node_modules", "lost+found"] {
+        std::fs::create_dir(dir.path().join(folder)).unwrap();
+    }
+    for harmless in [
+        "README.md",
+        ".git/config",
+        "issue/html.hbs~",
+        "package.json",
+        "node_modules/.package-lock.json",
+        "node_modules/index.js",
+    ] {
         std::fs::write(dir.path().join(harmless), "{{{").unwrap();
     }
+    let secluded = dir.path().join("lost+found");
+    std::fs::set_permissions(&secluded, Permissions::from_mode(0o000)).unwrap();
     Templates::load(Some(dir.path())).unwrap();
     for mistyped in ["issue/htlm.hbs", "layout.hbs"] {
         let file = dir.path().join(mistyped);
@@ -84,8 +97,11 @@ fn a_directory_that_replaces_nothing_is_an_error() {
         std::fs::remove_file(&file).unwrap();
     }
     std::fs::create_dir(dir.path().join("isue")).unwrap();
+    std::fs::write(dir.path().join("isue/html.hbs"), "").unwrap();
     let error = refused(dir.path());
     assert!(error.contains("isue"), "{error}");
+    // Otherwise it cannot be removed.
+    std::fs::set_permissions(&secluded, Permissions::from_mode(0o700)).unwrap();
 }
 
 // Without the check this test aborts the process: a stack overflow cannot be caught.
