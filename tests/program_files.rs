@@ -1,7 +1,9 @@
 //! Files that commands write: complete or not at all.
 
 use std::fs::File;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::process::Command;
 
 use crate::backup::{KEY, canvass, done, refused};
 use crate::program;
@@ -40,6 +42,41 @@ async fn an_export_that_fails_leaves_the_last_one_as_it_was() {
     let mode = std::fs::metadata(&file).unwrap().permissions().mode();
     assert_eq!(mode & 0o077, 0, "others can read it");
     assert!(!dir.join("list.csv.part").exists());
+}
+
+#[tokio::test]
+async fn an_export_replaces_no_pipe_and_no_link() {
+    let database = TestDatabase::migrated().await;
+    let dir = database.dir.path();
+    let db = database.open().await;
+    issues::newsletter(&db, "premium", START).await;
+    db.close().await.unwrap();
+    let pipe = dir.join("pipe");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let link = dir.join("link");
+    std::os::unix::fs::symlink(dir.join("list.csv"), &link).unwrap();
+    for special in [&pipe, &link] {
+        let name = special.display().to_string();
+        let arguments = [
+            "export",
+            "readers",
+            "--newsletter",
+            "premium",
+            "--out",
+            &name,
+        ];
+        let output = canvass(dir, &database.url, KEY, &arguments);
+        refused(&output, "is not a regular file");
+    }
+    let kind = |path: &Path| std::fs::symlink_metadata(path).unwrap().file_type();
+    assert!(kind(&pipe).is_fifo());
+    assert!(kind(&link).is_symlink());
 }
 
 #[tokio::test]

@@ -22,8 +22,15 @@ impl Part {
     /// Creates it, or empties one that an interrupted command has left.
     ///
     /// # Errors
-    /// If it cannot be written, or another command is writing it.
+    /// If it cannot be written, another command is writing it, or what it would replace is no regular file: a device, a
+    /// pipe or a link would not be written to.
     pub(super) fn of(to: &Path) -> Result<Self, Failed> {
+        if std::fs::symlink_metadata(to).is_ok_and(|there| !there.is_file()) {
+            return Err(Failed::Used(format!(
+                "{}: is not a regular file, and would be replaced by one; an export without --out goes to standard output",
+                to.display()
+            )));
+        }
         let (path, lock) = (beside(to, ".part"), beside(to, ".part.lock"));
         let used = |problem: &str| Failed::Used(format!("{}: {problem}", path.display()));
         let open = |name: &Path| {
