@@ -189,7 +189,8 @@ impl App {
 /// Holds back every issue of a database that is not where it was at the last start: if it is a copy, the original may
 /// have sent them since. The cost of an honest move is one press on the page of each.
 async fn hold_if_copied(db: &Db, now: UnixMillis) -> Result<(), DbErr> {
-    const WHY: &str = "this database was copied or moved";
+    const PAUSED: &str = "this database was copied or moved, and the original may send it to those who are waiting here";
+    const HELD: &str = "This database was copied or moved, and the original may send it.";
     let Some(place) = db.place().await? else {
         return Ok(());
     };
@@ -197,8 +198,8 @@ async fn hold_if_copied(db: &Db, now: UnixMillis) -> Result<(), DbErr> {
     if !db::note_place(&txn, &place).await? {
         return txn.commit().await;
     }
-    let paused = mailing::pause_all(&txn, WHY).await?;
-    let held = digests::hold_all(&txn, WHY, now).await?;
+    let paused = mailing::pause_all(&txn, PAUSED, now).await?;
+    let held = digests::hold_all(&txn, HELD, now).await?;
     txn.commit().await?;
     tracing::warn!(
         paused,

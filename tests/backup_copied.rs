@@ -3,6 +3,7 @@
 use crate::backup::{at_work, number, write};
 use crate::support::app::TestApp;
 use crate::support::database::{TestDatabase, server_needed};
+use crate::support::editor::signed_in;
 
 const SCHEDULED: &str = "SELECT COUNT(*) FROM issue WHERE state = 1";
 const HELD: &str =
@@ -37,6 +38,34 @@ async fn a_copy_of_a_database_starts_with_its_issues_held_back() {
     let db = copy.open().await;
     assert_eq!(number(&db, PAUSED).await, 1, "it was left as it was");
     db.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_page_of_an_issue_that_a_copy_paused_gives_the_reason() {
+    let database = at_work().await.stop().await;
+    let db = database.open().await;
+    write(
+        &db,
+        "INSERT INTO mailing (issue_id, newsletter_id, state, edition, audience, not_before_ms, expires_ms, frozen_ms) \
+         SELECT id, newsletter_id, 1, '', 3, 1, 4000000000000, 1 FROM issue WHERE subject = 'now'",
+    )
+    .await;
+    // An editor has paused and resumed it.
+    write(
+        &db,
+        "INSERT INTO mailing_order (issue_id, kind, who, at_ms) \
+         SELECT issue_id, 1, 'Omar', 1 FROM mailing UNION ALL SELECT issue_id, 2, 'Omar', 2 FROM mailing",
+    )
+    .await;
+    db.close().await.unwrap();
+    let app = TestApp::on(database.copied().await).await;
+    let id = app.count("SELECT issue_id FROM mailing").await;
+    let editor = signed_in(&app).await;
+    let page = editor.get(&format!("/admin/issues/{id}")).await.expect(200);
+    let page = page
+        .says("The reason: this database was copied or moved")
+        .says("paused by itself: this database was copied or moved");
+    assert!(!page.text().contains("It was paused by"), "{}", page.text());
 }
 
 /// A host may withdraw the function from its users. Here another of the same name takes its place, because what is

@@ -132,7 +132,8 @@ async fn restored_half_prepared() -> (TestApp, IssueId, SmtpServer) {
     )
     .await
     .unwrap();
-    let paused = mailing::pause_all(&txn, "restored from a backup").await;
+    let now = app.app.clock.now();
+    let paused = mailing::pause_all(&txn, "restored from a backup", now).await;
     assert_eq!(paused.unwrap(), 1);
     txn.commit().await.unwrap();
     (app, issue, server)

@@ -20,8 +20,12 @@ use crate::db::{Backend, Db, Role, end_restore, note_place, restored_file, with_
 use crate::types::{Clock, Keys, Random, Secret};
 use crate::{digests, mailer};
 
-/// The reason that editors read beside whatever was held back.
-const WHY: &str = "restored from a backup";
+/// The reason that editors read beside a mail that was dropped.
+const DROPPED: &str = "restored from a backup";
+/// The same beside an issue that was paused.
+const PAUSED: &str = "the database was restored from a backup, and some of those who are waiting here may have got it since";
+/// The same beside an issue that was held: a sentence.
+const HELD: &str = "The database was restored from a backup, and it may have gone out since.";
 
 pub async fn backup(config: Config, to: &Path) -> Result<(), Failed> {
     refuse_existing(to)?;
@@ -198,7 +202,7 @@ async fn restore_postgres(config: &Config, from: Option<&Path>) -> Result<(), Fa
 
 /// What would otherwise have been sent without anybody's action.
 struct Held {
-    paused: u64,
+    paused: usize,
     scheduled: u64,
     dropped: u64,
 }
@@ -227,9 +231,9 @@ async fn hold_back(config: &Config, url: &Secret) -> Result<Held, Failed> {
     let now = Clock::System.now();
     let place = db.place().await?;
     let txn = db.write_txn("restore").await?;
-    let paused = mailer::mailing::pause_all(&txn, WHY).await?;
-    let dropped = mailer::outbox::drop_all(&txn, WHY, now).await?;
-    let held = digests::hold_all(&txn, WHY, now).await?;
+    let paused = mailer::mailing::pause_all(&txn, PAUSED, now).await?;
+    let dropped = mailer::outbox::drop_all(&txn, DROPPED, now).await?;
+    let held = digests::hold_all(&txn, HELD, now).await?;
     if let Some(place) = place {
         // Otherwise the first server would hold everything once more.
         note_place(&txn, &place).await?;

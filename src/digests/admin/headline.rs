@@ -49,32 +49,37 @@ fn paused(progress: &Progress, orders: &[Order], failed: String, zone: &Zone) ->
     let stopped = orders
         .iter()
         .find(|order| matches!(order.kind, OrderKind::Pause | OrderKind::PausedItself));
+    // Happens only in a restored or copied database, if the copy was made while the issue was being prepared.
+    let uncounted = (progress.counts.audience == 0).then_some(
+        "Its readers have not been counted yet. Resuming counts those who were subscribed when it was sent, and continues with them.",
+    );
     if stopped.is_some_and(|order| order.kind == OrderKind::PausedItself) {
         let reason = progress.reason.trim_end_matches('.');
         let (then, link) = if progress.counts.failed > 0 {
             let then =
-                "Fix the cause, then resume; those that failed can be sent to again afterwards.";
+                "Resume once that is settled; those that failed can be sent to again afterwards.";
             (then, Some((failed, "What the relay said")))
         } else {
-            ("Fix the cause, then resume.", None)
+            ("Resume once that is settled.", None)
         };
+        let uncounted = uncounted.map_or_else(String::new, |words| format!(" {words}"));
         return say(
             "is-bad",
             "Canvass paused this issue automatically.",
-            format!("The reason: {reason}. {then}"),
+            format!("The reason: {reason}. {then}{uncounted}"),
             link,
         );
     }
-    let text = if progress.counts.audience == 0 {
-        // Happens only in a restored database, if the backup was made while the issue was being prepared.
-        "Its readers have not been counted yet. Resuming counts those who were subscribed when it was sent, and continues with them.".to_owned()
-    } else {
-        let by = stopped.map_or_else(String::new, |order| {
-            let at = written::short(order.at.timestamp(), zone);
-            format!("It was paused by {} on {at}. ", order.who)
-        });
-        format!("{by}Resuming sends to exactly those who are waiting.")
-    };
+    let text = uncounted.map_or_else(
+        || {
+            let by = stopped.map_or_else(String::new, |order| {
+                let at = written::short(order.at.timestamp(), zone);
+                format!("It was paused by {} on {at}. ", order.who)
+            });
+            format!("{by}Resuming sends to exactly those who are waiting.")
+        },
+        str::to_owned,
+    );
     say(
         "is-wait",
         "Nothing goes out until somebody resumes it.",

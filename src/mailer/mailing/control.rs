@@ -217,11 +217,12 @@ pub(super) async fn is_sending(app: &App, issue: IssueId) -> Result<bool, DbErr>
     Ok(db::fetch_one(app.db.read(), sql, values).await?.is_some())
 }
 
-/// Pauses every issue that is being sent or prepared: a restored database may not know what was sent after the backup.
-/// Returns the number of issues. An issue whose audience was not frozen yet has an audience of 0, which is how
-/// `resume` recognises it.
-pub async fn pause_all(txn: &WriteTxn, why: &str) -> Result<u64, DbErr> {
-    let sql = "UPDATE mailing SET state = $2, reason = $1 WHERE state IN ($3, $4)";
+/// Pauses every issue that is being sent or prepared: a restored or copied database may not know what was sent
+/// meanwhile. Returns the number of issues. An issue whose audience was not frozen yet has an audience of 0, which is
+/// how `resume` recognises it.
+pub async fn pause_all(txn: &WriteTxn, why: &str, now: UnixMillis) -> Result<usize, DbErr> {
+    let sql =
+        "UPDATE mailing SET state = $2, reason = $1 WHERE state IN ($3, $4) RETURNING issue_id";
     let [paused, preparing, sending] = [
         MailingState::Paused,
         MailingState::Preparing,
@@ -229,7 +230,12 @@ pub async fn pause_all(txn: &WriteTxn, why: &str) -> Result<u64, DbErr> {
     ]
     .map(|state| state.code().into());
     let values = [why.into(), paused, preparing, sending];
-    Ok(db::run(&**txn, sql, values).await?.rows_affected())
+    let issues: Vec<IssueId> = db::find_values(&**txn, sql, values).await?;
+    let by = By::nobody(now);
+    for issue in &issues {
+        orders::record(txn, *issue, OrderKind::PausedItself, &by, 0, why).await?;
+    }
+    Ok(issues.len())
 }
 
 async fn change(
