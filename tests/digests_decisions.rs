@@ -7,6 +7,7 @@ use canvass::db::run;
 use canvass::types::IssueId;
 
 use crate::digests_recipients::sent_to;
+use crate::digests_sending::{scheduled, to_be_sent};
 use crate::support::app::TestApp;
 use crate::support::editor::signed_in;
 use crate::support::issues::{app_with, hand_over, subscribe, the_ledger_agrees, until};
@@ -227,4 +228,39 @@ async fn the_mail_as_it_was_sent_is_the_one_that_was_frozen() {
         .await
         .expect(200)
         .says("half of you do not.");
+}
+
+/// As in a copied database, or by a script.
+#[tokio::test]
+async fn an_issue_that_is_held_before_its_time_is_offered_that_time_again() {
+    let app = TestApp::start().await;
+    let (editor, last) = to_be_sent(&app, 2, "On Friday").await;
+    let (slot, zone) = ("2026-03-06T07:00", "Europe/Lisbon");
+    scheduled(&editor, &last, slot, zone).await.expect(200);
+    let at = app.count("SELECT scheduled_ms FROM issue").await;
+    let txn = app.app.db.write_txn("test").await.unwrap();
+    let now = app.app.clock.now();
+    let why = "This database was copied.";
+    canvass::digests::hold_all(&txn, why, now).await.unwrap();
+    txn.commit().await.unwrap();
+
+    let issue = last.url.path().trim_end_matches("/send");
+    let held = editor.get(issue).await.expect(200);
+    let held = held
+        .says("This issue was held. This database was copied.")
+        .says("It was to go out on Fri 6 Mar");
+    let first = held.all(".button-primary");
+    assert_eq!(first.len(), 1, "{first:?}");
+    assert!(first[0].starts_with("Schedule for Fri 6 Mar"), "{first:?}");
+
+    let another = editor.get(last.url.path()).await.expect(200);
+    let form = another.form("form[action$='/schedule']");
+    assert_eq!(form.value("at"), Some(slot));
+    assert_eq!(form.value("zone"), Some(zone));
+
+    let again = held.form("form[action$='/schedule']");
+    let page = editor.submit(again.button("then", "schedule")).await;
+    page.expect(200).says("Goes out on");
+    let sql = "SELECT COALESCE(MAX(scheduled_ms), 0) FROM issue WHERE state = 1";
+    assert_eq!(app.count(sql).await, at);
 }

@@ -76,6 +76,13 @@ pub struct Slot {
     pub local: Option<(String, Zone)>,
 }
 
+impl Slot {
+    /// The wall time and zone that were chosen, if they are still to come at `now`.
+    pub(super) fn ahead(&self, now: UnixMillis) -> Option<&(String, Zone)> {
+        self.local.as_ref().filter(|_| self.at > now)
+    }
+}
+
 /// The longest body, in bytes: several times what a mail may have.
 pub const BODY_MAX: usize = 200_000;
 /// The longest subject, in characters.

@@ -65,7 +65,7 @@ impl State {
         match self {
             Self::Draft => "Saved",
             Self::Scheduled => "Goes out",
-            Self::Held => "Was due",
+            Self::Held => "Was to go out",
             // Whether any mail has gone out is what the other columns say.
             _ => "Handed to the mailer",
         }

@@ -32,7 +32,7 @@ fn needed(need: &Need) -> Value {
     let (in_doubt, failed) = (need.line.in_doubt, need.failed);
     let mut words = Vec::new();
     match need.stopped {
-        Some(Stopped::Held) => words.push("it was due, but was not sent".to_owned()),
+        Some(Stopped::Held) => words.push("it was held, and not sent".to_owned()),
         Some(Stopped::Paused) => {
             let so_far = need.line.audience.map(|all| handed(need.line.sent, all));
             // Of the rest some may have failed.

@@ -190,9 +190,10 @@ async fn last_page(
         .map_or(now, |(resolved, _)| resolved.at.into());
     let prepared = super::prepared(prepare(app, issue, at).await)?;
     let home = views::zone_of(&prepared.newsletter);
+    let (first_at, first_zone) = first_choice(issue, now, home);
     // Show the local time in the zone from the form, or nothing if that is not a zone.
     let zone = match planned.zone.as_str() {
-        "" => Some(home.clone()),
+        "" => Some(first_zone.clone()),
         typed => Zone::parse(typed).ok(),
     };
     let Audience {
@@ -247,8 +248,8 @@ async fn last_page(
                 "zone": zone.name(), "time": written::short(now.timestamp(), &zone),
             })),
             "form": {
-                "at": if planned.at.is_empty() { next_morning(now, &home) } else { planned.at },
-                "zone": if planned.zone.is_empty() { home.name().to_owned() } else { planned.zone },
+                "at": if planned.at.is_empty() { first_at } else { planned.at },
+                "zone": if planned.zone.is_empty() { first_zone.name().to_owned() } else { planned.zone },
             },
             "zones": Zone::names(),
             "later": later,
@@ -273,6 +274,18 @@ fn oddity(resolved: &Resolved, zone: &Zone) -> Option<String> {
             "Clocks in {zone} go back at that time, so it occurs twice on that day. The first one is used."
         )),
     }
+}
+
+/// The time that the form starts from, and its zone: that of a held issue while it is still to come, otherwise the next
+/// morning at `home`.
+fn first_choice(issue: &Issue, now: UnixMillis, home: Zone) -> (String, Zone) {
+    let ahead = match &issue.state {
+        IssueState::Held { slot, .. } => slot.ahead(now),
+        _ => None,
+    };
+    ahead
+        .cloned()
+        .unwrap_or_else(|| (next_morning(now, &home), home))
 }
 
 /// Seven in the morning of the next day: a common choice for newsletters, and a valid value to start from.
@@ -321,6 +334,9 @@ pub(super) async fn waiting(
             "state": if held.is_some() { "Held" } else { "Scheduled" },
             "badge": if held.is_some() { "is-wait" } else { "is-live" },
             "held": held,
+            "again": held.and_then(|_| slot.ahead(now)).map(|(local, zone)| json!({
+                "at": local, "zone": zone.name(), "shown": slot.at.0,
+            })),
             "soon": soon,
             "soon_words": soon.map(seconds),
             "live": (soon.is_none() && held.is_none()).then_some(10_000),
