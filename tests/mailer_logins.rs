@@ -99,3 +99,25 @@ async fn a_password_that_changes_while_an_issue_is_sent_is_tried_twice() {
     assert_eq!(server.commands("AUTH"), LANES + 2);
     assert!(server.count() < 300, "the others were still sending");
 }
+
+#[tokio::test]
+async fn a_connection_without_a_greeting_holds_up_no_other_login() {
+    let server = server().await;
+    let never = Act::Wait(Duration::from_secs(3_600));
+    server.rule(At::Greeting, "", never, Some(1));
+    let app = app_with(&server, |config| {
+        config.mail.smtp_url = url(&server, "secret");
+    })
+    .await;
+    let daily = app.newsletter("daily").await;
+    subscribe(&app, &daily, 1).await;
+    hand_over(&app, &daily, Duration::ZERO).await;
+    wait::until("a lane waits for its greeting", async || {
+        server.connections() == 1
+    })
+    .await;
+    enqueue(&app, "ada@example.org").await;
+    server
+        .mail_to("ada@example.org", Duration::from_secs(10))
+        .await;
+}

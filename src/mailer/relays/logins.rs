@@ -1,7 +1,8 @@
 //! Logging in to a relay: one lane at a time, unless the last login was accepted.
 //!
 //! With a wrong password each lane would be refused within the same second, and many servers lock an account after five
-//! or ten refusals. So the first lane tries, and those that wait for it share its failure.
+//! or ten refusals. So the first lane tries, and those that wait for it share its failure. They wait for
+//! `AUTH` alone: a connection that gets no greeting locks no account, and would hold up every other lane for minutes.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,7 +11,7 @@ use tokio::{sync::Mutex, time::Instant};
 use crate::mailer::{
     breaker::FIRST,
     reply::Phase,
-    smtp::{Refusal, Relay, Session},
+    smtp::{Greeted, Refusal, Relay, Session},
 };
 
 /// The logins at one relay.
@@ -25,14 +26,15 @@ pub(super) struct Logins {
 impl Logins {
     /// Connects, and logs in if the relay requires it.
     pub(super) async fn connect(&self, relay: &Relay) -> Result<Session, Refusal> {
-        if relay.login.is_none() || self.are_accepted() {
-            return self.attempt(relay).await;
-        }
         let asked = Instant::now();
+        let greeted = Greeted::by(relay).await?;
+        if relay.login.is_none() || self.are_accepted() {
+            return self.attempt(greeted, relay).await;
+        }
         let mut failed = self.failed.lock().await;
         if self.are_accepted() {
             drop(failed);
-            return self.attempt(relay).await;
+            return self.attempt(greeted, relay).await;
         }
         // It failed while this lane waited, or just before: the breaker's pause after it is longer than that.
         if let Some((at, refusal)) = &*failed
@@ -40,24 +42,24 @@ impl Logins {
         {
             return Err(refusal.clone());
         }
-        let connected = self.attempt(relay).await;
-        *failed = match &connected {
+        let logged_in = self.attempt(greeted, relay).await;
+        *failed = match &logged_in {
             Ok(_) => None,
             Err(refusal) => Some((Instant::now(), refusal.clone())),
         };
-        connected
+        logged_in
     }
 
-    async fn attempt(&self, relay: &Relay) -> Result<Session, Refusal> {
-        let connected = Session::connect(relay).await;
-        match &connected {
+    async fn attempt(&self, greeted: Greeted, relay: &Relay) -> Result<Session, Refusal> {
+        let logged_in = greeted.log_in(relay).await;
+        match &logged_in {
             Ok(_) => self.accepted.store(true, Ordering::Release),
             Err(refusal) if refusal.phase == Phase::Auth => {
                 self.accepted.store(false, Ordering::Release);
             }
             Err(_) => {}
         }
-        connected
+        logged_in
     }
 
     fn are_accepted(&self) -> bool {

@@ -27,5 +27,5 @@ mod url;
 pub use envelope::{Envelope, Unmailable};
 pub use refusal::{Outcome, Refusal, RefusalKind};
 pub use relay::{Login, Patience, Recycle, Relay, Tls, trust_of_this_machine};
-pub use session::{Ready, Session};
+pub use session::{Greeted, Ready, Session};
 pub use url::SmtpUrlError;

@@ -1,27 +1,24 @@
 //! One connection, driven phase by phase.
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::time::Duration;
 
 use futures::FutureExt as _;
-use lettre::transport::smtp::{
-    client::AsyncSmtpConnection, extension::ClientId, response::Response,
-};
+use lettre::transport::smtp::{client::AsyncSmtpConnection, response::Response};
 use tokio::time::{Instant, timeout};
 
 use super::{
-    channel::{Channel, Heard},
+    channel::Heard,
     envelope::Envelope,
     framed::Framed,
-    login::log_in,
-    opening,
     refusal::{Outcome, Refusal, RefusalKind},
     relay::{Patience, Recycle, Relay},
-    step::{
-        StepError, closing, farewell, offers, offers_blank, refusal, reply_of, settled, size_limit,
-        step, unless_gone,
-    },
+    step::{StepError, closing, farewell, refusal, reply_of, settled, step, unless_gone},
 };
 use crate::mailer::reply::Phase;
+
+mod greeted;
+
+pub use greeted::Greeted;
 
 /// How long a server's reply is awaited if it refused to read the whole message.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -52,45 +49,7 @@ impl Session {
     /// # Errors
     /// The phase that failed and the server's reply. No mail was sent.
     pub async fn connect(relay: &Relay) -> Result<Self, Refusal> {
-        // lettre could panic at a reply. That would be the relay's fault, and must not be taken for a fault at the mail
-        // that waits for the connection.
-        let connecting = AssertUnwindSafe(Self::begin(relay)).catch_unwind().await;
-        connecting.unwrap_or_else(|_| Err(unreadable()))
-    }
-
-    async fn begin(relay: &Relay) -> Result<Self, Refusal> {
-        let heard = Heard::default();
-        let channel = opening::open(relay, heard.clone()).await?;
-        Self::over(channel, heard, relay).await
-    }
-
-    async fn over(channel: Channel, heard: Heard, relay: &Relay) -> Result<Self, Refusal> {
-        let hello = ClientId::Domain(relay.hello.clone());
-        let greeting = AsyncSmtpConnection::connect_with_transport(Box::new(channel), &hello);
-        let greeted = step(&heard, 0, relay.patience.greeting, greeting).await;
-        let mut connection = match greeted {
-            Ok(connection) => connection,
-            Err(_) if offers_blank(&heard.text()) => return Err(unreadable()),
-            Err(error) => return Err(refusal(Phase::Hello, error)),
-        };
-        let said = heard.text();
-        log_in(&mut connection, &heard, relay, &said).await?;
-        Ok(Self {
-            pipelining: offers(&said, "PIPELINING"),
-            dsn: offers(&said, "DSN"),
-            size: size_limit(&said),
-            smtputf8: offers(&said, "SMTPUTF8"),
-            eight_bit: offers(&said, "8BITMIME"),
-            connection,
-            heard,
-            patience: relay.patience,
-            recycle: relay.recycle,
-            opened: Instant::now(),
-            mails: 0,
-            refusals: 0,
-            usable: true,
-            ahead: None,
-        })
+        Greeted::by(relay).await?.log_in(relay).await
     }
 
     /// Whether the mail with this envelope may be sent over this connection.

@@ -7,7 +7,10 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use super::super::{channel::Stream, trust_of_this_machine};
+use super::super::{
+    channel::{Channel, Stream},
+    trust_of_this_machine,
+};
 use super::*;
 use crate::panics;
 
@@ -96,7 +99,8 @@ async fn what_a_server_says_before_it_closes_counts_over_tls_too() {
         let heard = Heard::default();
         let stream = Stream::Tls(Box::new(tls));
         let channel = Channel::new(stream, Vec::new(), heard.clone());
-        let mut session = Session::over(channel, heard, &relay).await.unwrap();
+        let greeted = Greeted::over(channel, heard, &relay).await.unwrap();
+        let mut session = greeted.log_in(&relay).await.unwrap();
         let ready = session.open(&envelope).await.unwrap();
         let outcome = ready.finish(message.as_bytes(), None).await;
         serving.await.unwrap();
