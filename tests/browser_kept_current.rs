@@ -11,6 +11,7 @@ use crate::support::browser::{Browser, Look};
 use crate::support::editor::signed_in_as;
 use crate::support::issues::{app_with, subscribe};
 use crate::support::smtp_server::{At, SmtpServer};
+use crate::support::wait;
 
 /// Ends every editor's session.
 async fn sign_all_out(app: &TestApp) {
@@ -92,5 +93,32 @@ async fn the_progress_of_an_issue_says_that_its_editor_is_signed_out() {
     // An open stream looks its session up every half minute.
     app.advance(Duration::from_secs(31));
     browser.wait_for_text("You are signed out").await;
+    browser.close().await;
+}
+
+/// Says "no such page" twice, as a proxy does while the server is away.
+const AWAY: &str = "let left = 2; const there = window.fetch; window.still = true;
+    window.fetch = async (...asked) => (left-- > 0 ? new Response('no such page', { status: 404 }) : there(...asked));";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_outlasts_a_proxy_that_does_not_find_it() {
+    let app = TestApp::start().await;
+    let Some(browser) = Browser::open(Look::default()).await else {
+        return;
+    };
+    signed_in(&app, &browser).await;
+    browser.goto(&app.url("/admin/mail")).await;
+    browser.find("#queue[data-live]").await;
+    browser.run(AWAY).await;
+    browser
+        .wait_for_text("something else came instead of it (status 404)")
+        .await;
+    let outdated = "return document.querySelector('[data-outdated]') !== null";
+    wait::until("the page is up to date", async || {
+        browser.run(outdated).await == false
+    })
+    .await;
+    let same = browser.run("return window.still === true").await;
+    assert_eq!(same, true, "it was loaded again");
     browser.close().await;
 }

@@ -40,6 +40,9 @@ function sayOutdated(part, text, link) {
   line.replaceChildren(words);
 }
 
+// What came instead of the page: from a proxy whose server is away, for example. The message is its status.
+class Strange extends Error {}
+
 const isSignIn = (answer) => answer.redirected && new URL(answer.url).pathname === "/admin/sign-in";
 
 function keepLive(id, pause) {
@@ -56,9 +59,10 @@ function keepLive(id, pause) {
         failures += 1;
         return again();
       }
-      // What is gone is not found: the page then says so.
-      if (!answer.ok && answer.status !== 404) throw new Error(String(answer.status));
+      // What is gone is not found: our own page then says so.
+      if (!answer.ok && answer.status !== 404) throw new Strange(answer.status);
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (!page.querySelector("main")) throw new Strange(answer.status);
       const fresh = page.getElementById(id);
       // Checked again, because the response took some time.
       if (!isInUse(part)) {
@@ -69,11 +73,12 @@ function keepLive(id, pause) {
         current = new Date();
       }
       failures = 0;
-    } catch {
+    } catch (error) {
       failures += 1;
+      const why = error instanceof Strange ? `something else came instead of it (status ${error.message})` : "the server does not respond";
       const at = current.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
       // A single failure is usually over before anybody notices.
-      if (failures > 1) sayOutdated(part, `Not updated since ${at} by this computer’s clock, because the server does not respond. Trying again…`);
+      if (failures > 1) sayOutdated(part, `Not updated since ${at} by this computer’s clock, because ${why}. Trying again…`);
     }
     again();
   }
