@@ -4,7 +4,9 @@ use canvass::polls::Tier;
 use canvass::types::Random;
 
 use crate::polls_stuffing::Drill;
-use crate::support::crowd::{EMBEDDER, Visitor, beside_one_another, people, readers_agent, run};
+use crate::support::crowd::{
+    EMBEDDER, Visitor, beside_one_another, people, readers_agent, run, ticks,
+};
 
 /// Lets a crowd come, nine of ten of whom say the same, unlike the readers before them.
 async fn counted_whole(name: &str, crowd: &[Visitor]) {
@@ -49,20 +51,30 @@ async fn polls_readers_inside_an_app_are_counted_whole() {
     counted_whole("readers inside an app", &readers).await;
 }
 
-/// The plain form on another site's page: there is neither a page of ours to open nor a puzzle to solve.
+/// The plain form on another site's page: there is neither a page of ours to open nor a puzzle to solve. All who have the
+/// most frequent browser are of one opinion. On the night of a debate, more than one a second has that browser.
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_an_embedders_readers_are_counted_whole() {
-    let cases = [("embedder, one network", 1), ("embedder", 300)];
-    let drills = cases.into_iter().map(|(name, networks)| async move {
-        let random = Random::seeded(44);
-        let address = |i: usize| format!("10.{}.{}.7", i % networks / 250, i % networks % 250);
-        let mut readers = people(&random, 400, 2, address, nine_of_ten);
-        for reader in &mut readers {
-            reader.agent = readers_agent(&random);
-            (reader.opens, reader.touches) = (None, None);
-            reader.origin = EMBEDDER;
-        }
-        counted_whole(name, &readers).await;
-    });
+    let cases = [
+        ("embedder, one network", 1, 400, 2),
+        ("embedder", 300, 400, 2),
+        ("embedder, debate night", 1_500, 1_500, 4),
+    ];
+    let drills = cases
+        .into_iter()
+        .map(|(name, networks, n, minutes)| async move {
+            let random = Random::seeded(44);
+            let address = |i: usize| format!("10.{}.{}.7", i % networks / 250, i % networks % 250);
+            let mut readers = people(&random, n, minutes, address, nine_of_ten);
+            for reader in &mut readers {
+                reader.agent = readers_agent(&random);
+                if reader.agent.contains("OS 18_1 ") {
+                    reader.says = ticks(&[1]);
+                }
+                (reader.opens, reader.touches) = (None, None);
+                reader.origin = EMBEDDER;
+            }
+            counted_whole(name, &readers).await;
+        });
     beside_one_another(drills).await;
 }

@@ -107,8 +107,12 @@ impl Glance {
         for trace in &traces {
             says.add(trace.said, 1);
         }
+        let crowd_like = signs.iter().all(|sign| sign.a_crowd_may_have());
+        if crowd_like {
+            push(&says, &self.beside(key), crowd_like)?;
+        }
         let rest = self.said.clone().without(&says);
-        let (pushed, held) = match push(&says, &rest)? {
+        let (pushed, held) = match push(&says, &rest, crowd_like)? {
             Push::Yes(said) => (said, false),
             // There is nothing to compare it with in the database either, and it does not agree with itself.
             Push::Perhaps(said) if self.asked && said.is_nothing() => return None,
@@ -130,5 +134,23 @@ impl Glance {
             held,
             traces,
         })
+    }
+
+    /// What other browsers say, there or everywhere, whose ballots came in the same minutes and also like a program's:
+    /// readers of the same plain form after the same debate say something else than the readers before them, but all of
+    /// them do.
+    fn beside(&self, key: Key) -> Numbers {
+        let other = |trace: &Trace| match key {
+            Key::Browser(network, shape) => trace.network == network && trace.shape != shape,
+            Key::Fleet(shape) => trace.shape != shape,
+            Key::Network(_) | Key::Machines => false,
+        };
+        let mut says = Numbers::default();
+        for trace in self.traces.iter().filter(|trace| !trace.taken) {
+            if trace.is_machine_like() && other(trace) {
+                says.add(trace.said, 1);
+            }
+        }
+        says
     }
 }

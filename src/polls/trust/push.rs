@@ -153,14 +153,14 @@ pub enum Push {
 }
 
 /// Whether a group pushes: whether the share of any option in it differs from that in the `rest`. `None`: it says what
-/// everybody says.
-pub fn push(group: &Numbers, rest: &Numbers) -> Option<Push> {
+/// everybody says. `crowd_like`: a crowd may come in the same way, so that it takes more.
+pub fn push(group: &Numbers, rest: &Numbers, crowd_like: bool) -> Option<Push> {
     if rest.ballots < FEWEST_OTHERS {
         let agreed = |key| group.share(key) >= AGREED;
         return Some(Push::Perhaps(group.those(agreed)));
     }
     let more = |key: usize| group.share(key) - rest.share(key);
-    let differs = |key: usize| differs(group, rest, key);
+    let differs = |key: usize| differs(group, rest, key, crowd_like);
     let options = 1..group.options.len().max(rest.options.len());
     // An option that the group leaves out is pushed as well, downwards.
     if !options.clone().any(differs) {
@@ -177,17 +177,21 @@ pub fn push(group: &Numbers, rest: &Numbers) -> Option<Push> {
 /// Whether a group says something much more often or more rarely than the others: nearly all of it say so, and 15 points
 /// more than the others; or its share differs by at least 5 points, and by more than three standard errors, which happens
 /// by chance once in 370 times. So a large group is noticed even if it adds only a little to what everybody says, and a
-/// small one is not because of the accidents of its size.
-fn differs(group: &Numbers, rest: &Numbers, key: usize) -> bool {
+/// small one is not because of the accidents of its size. A group that may be a crowd has to meet both: the readers with
+/// one kind of phone need not think like the others.
+fn differs(group: &Numbers, rest: &Numbers, key: usize, crowd_like: bool) -> bool {
     let (share, usual) = (group.share(key), rest.share(key));
     let more = share - usual;
-    if share >= AGREED && more >= 0.15 {
-        return true;
-    }
+    let nearly_all = share >= AGREED && more >= 0.15;
     let (n, others) = (group.ballots.max(1) as f64, rest.ballots.max(1) as f64);
     let both = (share * n + usual * others) / (n + others);
     let error = (both * (1.0 - both) * (1.0 / n + 1.0 / others)).sqrt();
-    more.abs() >= (3.0 * error).max(0.05)
+    let beyond_chance = more.abs() >= (3.0 * error).max(0.05);
+    if crowd_like {
+        nearly_all && beyond_chance
+    } else {
+        nearly_all || beyond_chance
+    }
 }
 
 #[cfg(test)]

@@ -86,6 +86,12 @@ impl Sign {
         }
     }
 
+    /// Whether a crowd may have it: the readers with the most frequent browser who use the plain form on another site's
+    /// page, or a page without TLS, where browsers do no work, in a busy minute.
+    pub fn a_crowd_may_have(self) -> bool {
+        matches!(self, Self::OneBrowser | Self::NoWork | Self::Rush)
+    }
+
     /// The bit stored in the table.
     pub fn bit(self) -> i64 {
         1 << (self as i64)

@@ -16,6 +16,11 @@ fn said(poll: &Poll, options: &[i64]) -> Said {
     Said::of(poll, &options)
 }
 
+/// Whether a group pushes that cannot be a crowd.
+fn push(group: &Numbers, rest: &Numbers) -> Option<Push> {
+    super::push(group, rest, false)
+}
+
 fn abc() -> Poll {
     example::single(&["a", "b", "c"])
 }
@@ -161,6 +166,20 @@ fn people_rarely_push_by_chance() {
     });
     let n = pushes.count();
     assert!(n < 150, "{n}");
+}
+
+#[test]
+fn a_group_that_may_be_a_crowd_pushes_only_what_nearly_all_of_it_say() {
+    let poll = abc();
+    let usual = numbers(&poll, &[(&[1], 350), (&[2], 650)]);
+    let pushes = |ones: u64| {
+        let group = numbers(&poll, &[(&[1], ones), (&[2], 1_000 - ones)]);
+        (push(&group, &usual), super::push(&group, &usual, true))
+    };
+    let one = Some(Push::Yes(said(&poll, &[1])));
+    assert_eq!(pushes(500), (one, None));
+    assert_eq!(pushes(790), (one, None));
+    assert_eq!(pushes(800), (one, one));
 }
 
 #[test]

@@ -209,7 +209,8 @@ impl Seen {
     pub(super) fn glance(&mut self, now: UnixMillis) -> Glance {
         let others = self.others();
         for burst in self.bursts.values_mut().filter(|burst| burst.held) {
-            if let Some(Push::Yes(_)) = push(&burst.says, &others) {
+            let crowd_like = burst.signs.iter().all(|sign| sign.a_crowd_may_have());
+            if let Some(Push::Yes(_)) = push(&burst.says, &others, crowd_like) {
                 burst.release();
             }
         }

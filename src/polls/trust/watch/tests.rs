@@ -2,7 +2,7 @@ use std::collections::HashSet;
 
 use super::*;
 use crate::polls::model::example;
-use crate::types::OptionId;
+use crate::types::{OptionId, Random};
 
 /// What a ballot for this option says.
 fn option(key: u8) -> Said {
@@ -210,6 +210,46 @@ fn a_change_adds_no_ballot() {
     }
     watch.look(UnixMillis(3_000));
     assert!(watch.due(UnixMillis(3_000)).is_empty());
+}
+
+/// Readers of a plain form on another site's page, in a busy minute: those with the most frequent browser are not quite of
+/// the others' opinion, and after a debate none is of the opinion of those before.
+#[test]
+fn readers_of_a_plain_form_are_compared_with_one_another() {
+    let random = Random::seeded(21);
+    let crowd = |debate: bool, networks: u32| {
+        let (watch, poll) = (Watch::default(), PollId(1));
+        for who in 0..300 {
+            watch.cast(poll, read(10_000 + who, 1 + u8::from(who % 3 > 0)));
+        }
+        let mut at = 0;
+        for who in 0..1_500 {
+            at += 1 + random.below(500) as i64;
+            let frequent = random.below(3) == 0;
+            let (tenth, other) = (random.below(10), 2 + random.below(200) as u8);
+            let one = match (debate, frequent) {
+                (true, true) => true,
+                (true, false) => tenth < 9,
+                (false, true) => tenth < 5,
+                (false, false) => tenth < 4,
+            };
+            watch.cast(
+                poll,
+                Trace {
+                    at: UnixMillis(at),
+                    shape: [if frequent { 1 } else { other }; 8],
+                    opened: None,
+                    ..bare(who, who % networks, if one { 1 } else { 2 })
+                },
+            );
+        }
+        watch.look(UnixMillis(at));
+        watch.due(UnixMillis(at))
+    };
+    for networks in [1, 1_500] {
+        assert!(crowd(false, networks).is_empty(), "{networks}");
+        assert!(crowd(true, networks).is_empty(), "{networks}");
+    }
 }
 
 /// It agreed with the few others while it was held, and does no longer.
