@@ -146,26 +146,45 @@ fn the_larger_a_group_the_less_it_takes() {
     assert!(!pushes(54 * many, 100 * many, many), "hardly anything");
 }
 
-/// Small groups of people who think like everybody, ten thousand times.
+/// Small groups of people who think like everybody, thousands of times. By simulation, one in 3,000 pushes.
 #[test]
 fn people_rarely_push_by_chance() {
-    let poll = abc();
+    let few_choose_most = |options: u64| -> Vec<u64> { (1..=options).map(|n| 1_000 / n).collect() };
     let random = crate::types::Random::seeded(6);
-    let usual = numbers(&poll, &[(&[1], 3_300), (&[2], 5_000), (&[3], 1_700)]);
-    let pushes = (0..10_000).filter(|round| {
-        let mut group = Numbers::default();
-        for _ in 0..20 + round % 100 {
-            let key = match random.below(100) {
-                0..33 => 1,
-                33..83 => 2,
-                _ => 3,
-            };
-            group.add(said(&poll, &[key]), 1);
+    for weights in [
+        vec![330, 500, 170],
+        few_choose_most(20),
+        few_choose_most(50),
+    ] {
+        let labels: Vec<String> = weights.iter().map(ToString::to_string).collect();
+        let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
+        let poll = example::single(&labels);
+        let each: Vec<Said> = (1..=labels.len() as i64)
+            .map(|key| said(&poll, &[key]))
+            .collect();
+        let mut usual = Numbers::default();
+        for (says, weight) in each.iter().zip(&weights) {
+            usual.add(*says, *weight);
         }
-        push(&group, &usual).is_some()
-    });
-    let n = pushes.count();
-    assert!(n < 150, "{n}");
+        let draw = || {
+            let mut left = random.below(usual.ballots);
+            let drawn = each.iter().zip(&weights).find(|(_, weight)| {
+                let is_it = left < **weight;
+                left = left.saturating_sub(**weight);
+                is_it
+            });
+            drawn.map(|(says, _)| *says).unwrap_or_default()
+        };
+        let pushes = (0..3_000).filter(|round| {
+            let mut group = Numbers::default();
+            for _ in 0..20 + round % 100 {
+                group.add(draw(), 1);
+            }
+            push(&group, &usual).is_some()
+        });
+        let n = pushes.count();
+        assert!(n < 9, "{n} with {} options", labels.len());
+    }
 }
 
 #[test]
