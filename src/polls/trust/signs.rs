@@ -187,8 +187,8 @@ pub fn signs(group: &[Trace], one_browser: bool) -> Option<Vec<Sign>> {
 
 /// The intervals of random arrivals (exponential distribution) have an interquartile range of 1.6 times their median;
 /// those of a person's or a program's rhythm, a fifth to a half. Quartiles are used so that a pause for a phone call
-/// makes no difference. By simulation, two in a thousand random groups of 20 fall below the limits, and none of a
-/// hundred thousand groups of 60.
+/// makes no difference. A growing group is asked about at every look. By simulation, one in a thousand random groups falls
+/// below the limits at any look, always before its fortieth ballot, and no rhythm of a hand passes at the thirtieth.
 fn is_even(group: &[Trace]) -> bool {
     let mut gaps: Vec<i64> = group.windows(2).map(|w| w[1].at.0 - w[0].at.0).collect();
     if gaps.len() + 1 < SMALLEST_GROUP {
@@ -196,7 +196,7 @@ fn is_even(group: &[Trace]) -> bool {
     }
     gaps.sort_unstable();
     let at = |quarter: usize| gaps[(gaps.len() - 1) * quarter / 4] as f64;
-    let limit = if gaps.len() < 40 { 0.5 } else { 0.7 };
+    let limit = if gaps.len() < 60 { 0.4 } else { 0.7 };
     at(2) > 0.0 && (at(3) - at(1)) / at(2) < limit
 }
 

@@ -83,6 +83,23 @@ fn a_school_is_no_burst() {
     }
 }
 
+/// A growing group is asked about at every look. With a limit of 0.5 below 40 ballots, one in two hundred was even.
+#[test]
+fn a_school_is_rarely_even_at_any_look() {
+    let random = Random::seeded(7);
+    let even = (0..3_000).filter(|_| {
+        let pupils = group(60, |_| exponential(&random, 2_400.0), |_, _| {});
+        (SMALLEST_GROUP..=60).any(|n| is_even(&pupils[..n]))
+    });
+    let n = even.count();
+    assert!(n < 10, "{n}");
+    let missed = (0..1_000).filter(|_| {
+        let hand = group(30, |_| 1_500 + random.below(750) as i64, |_, _| {});
+        !(SMALLEST_GROUP..=30).any(|n| is_even(&hand[..n]))
+    });
+    assert_eq!(missed.count(), 0);
+}
+
 /// The description of one of a newspaper's readers: 200 different ones, the ten most frequent with more than half of the
 /// answers.
 fn readers_shape(random: &Random) -> [u8; 8] {
