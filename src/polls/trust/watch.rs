@@ -194,15 +194,11 @@ impl Watch {
         });
     }
 
-    /// Records an editor's decision that this burst is a crowd: similar ballots count from now on.
+    /// Records an editor's decision that this burst is a crowd: it and similar ballots count from now on, and are among
+    /// the others that groups are compared with.
     pub fn excuse(&self, poll: PollId, id: BurstId, now: UnixMillis) {
-        let mut polls = self.lock();
-        let bursts = polls.get_mut(&poll).map(|seen| &mut seen.bursts);
-        for burst in bursts.into_iter().flat_map(BTreeMap::values_mut) {
-            if burst.id == Some(id) {
-                burst.excused = Some(now);
-                burst.waiting.clear();
-            }
+        if let Some(seen) = self.lock().get_mut(&poll) {
+            seen.excuse(id, now);
         }
     }
 

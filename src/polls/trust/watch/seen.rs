@@ -29,8 +29,9 @@ pub(super) struct Seen {
     pub(super) last: HashMap<VoterKey, u64>,
     /// How often a network has opened the poll without answering yet.
     pub(super) opened: HashMap<[u8; 8], (u32, UnixMillis)>,
-    /// The numbers of the ballots that are in no burst, until the poll is forgotten here, when nobody has opened it for two
-    /// hours. What a ballot said before it was changed is taken off only while its trace is remembered.
+    /// The numbers of the ballots that are in no burst, or in one that is a crowd, until the poll is forgotten here, when
+    /// nobody has opened it for two hours. What a ballot said before it was changed is taken off only while its trace is
+    /// remembered.
     pub(super) said: Numbers,
     pub(super) bursts: BTreeMap<Key, Burst>,
     /// Whether anything has come since the last look.
@@ -102,6 +103,10 @@ impl Seen {
                 {
                     burst.says.remove(before.said, 1);
                     burst.says.add(trace.said, 1);
+                    if burst.excused.is_some() {
+                        self.said.remove(before.said, 1);
+                        self.said.add(trace.said, 1);
+                    }
                 }
                 self.fresh = true;
                 return;
@@ -275,6 +280,20 @@ impl Seen {
             if trace.taken && at >= later {
                 self.said.remove(trace.said, 1);
             }
+        }
+    }
+
+    pub(super) fn excuse(&mut self, id: BurstId, now: UnixMillis) {
+        for burst in self.bursts.values_mut() {
+            if burst.id != Some(id) {
+                continue;
+            }
+            // What is decided twice is added once.
+            if burst.excused.is_none() {
+                self.said = std::mem::take(&mut self.said).with(&burst.says);
+            }
+            burst.excused = Some(now);
+            burst.waiting.clear();
         }
     }
 

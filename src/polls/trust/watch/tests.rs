@@ -212,6 +212,33 @@ fn a_change_adds_no_ballot() {
     assert!(watch.due(UnixMillis(3_000)).is_empty());
 }
 
+/// Once an editor said so, however often; and they may still change.
+#[test]
+fn what_a_crowd_says_is_usual() {
+    let (watch, poll) = (Watch::default(), PollId(1));
+    for who in 0..40 {
+        watch.cast(poll, read(1_000 + who, 2));
+    }
+    for who in 0..60 {
+        watch.cast(poll, bare(who, 7, 1));
+    }
+    watch.look(UnixMillis(2_000));
+    let key = watch.due(UnixMillis(2_000))[0].key;
+    watch.stored(poll, key, BurstId(7));
+    let usual = || {
+        let polls = watch.lock();
+        let seen = polls.get(&poll).expect("seen");
+        seen.said.clone()
+    };
+    assert_eq!(usual(), ballots(2, 40).with(&ballots(1, 0)));
+    for _ in 0..2 {
+        watch.excuse(poll, BurstId(7), UnixMillis(3_000));
+        assert_eq!(usual(), ballots(2, 40).with(&ballots(1, 60)));
+    }
+    watch.change(poll, bare(0, 7, 2));
+    assert_eq!(usual(), ballots(2, 41).with(&ballots(1, 59)));
+}
+
 /// Readers of a plain form on another site's page, in a busy minute: those with the most frequent browser are not quite of
 /// the others' opinion, and after a debate none is of the opinion of those before.
 #[test]
