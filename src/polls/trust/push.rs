@@ -109,6 +109,26 @@ impl Numbers {
         }
     }
 
+    /// Takes `n` ballots off of which it is only known that they say this. Where a question has one answer, they say
+    /// nothing else there; of everything else they are taken to say as much as all do.
+    pub fn remove_partly_known(&mut self, poll: &Poll, known: Said, n: u64) {
+        let n = n.min(self.ballots);
+        let kept = (self.ballots - n) as f64 / self.ballots.max(1) as f64;
+        self.remove(known, n);
+        for question in &poll.questions {
+            let is_known = question.options.iter().any(|o| known.says(o.key));
+            if is_known && question.kind != Kind::Several {
+                continue;
+            }
+            for option in question.options.iter().filter(|o| !known.says(o.key)) {
+                let key = usize::try_from(option.key).unwrap_or(usize::MAX);
+                if let Some(of_it) = self.options.get_mut(key) {
+                    *of_it = (*of_it as f64 * kept).round() as u64;
+                }
+            }
+        }
+    }
+
     /// Both together.
     #[must_use]
     pub fn with(mut self, more: &Self) -> Self {

@@ -231,7 +231,7 @@ pub async fn unseen(db: &Db, poll: PollId, since: UnixMillis) -> Result<Numbers,
         since.into(),
     ];
     for row in find_all::<Row>(db.read(), sql, values).await? {
-        unseen.remove(said(&row), row.n.unsigned_abs());
+        unseen.remove_partly_known(&asked, said(&row), row.n.unsigned_abs());
     }
     Ok(unseen)
 }

@@ -67,8 +67,8 @@ fn decoys_hide_no_push() {
     assert_eq!(push(&spread, &usual), Some(Push::Yes(said(&poll, &[7]))));
 }
 
-#[test]
-fn each_option_of_each_question_is_compared() {
+/// Several of a, b and c; and x or y, whose keys are 4 and 5.
+fn two_questions() -> Poll {
     let mut poll = example::several(&["a", "b", "c"], 1, 3);
     let mut second = example::single(&["x", "y"]).questions.remove(0);
     second.key = 2;
@@ -76,6 +76,12 @@ fn each_option_of_each_question_is_compared() {
         (option.key, option.id) = (option.key + 3, OptionId(option.id.0 + 3));
     }
     poll.questions.push(second);
+    poll
+}
+
+#[test]
+fn each_option_of_each_question_is_compared() {
+    let poll = two_questions();
     let usual = numbers(&poll, &[(&[1, 2, 4], 50), (&[2, 3, 5], 50)]);
     // The favourite and something else, and anything in the other question.
     let group: [(&[i64], u64); 4] = [
@@ -212,4 +218,23 @@ fn what_is_added_can_be_taken_off() {
     let mut none = some.clone();
     none.remove(said(&poll, &[3]), 9);
     assert!(none.share(3).abs() < 1e-9 && none.ballots == 0);
+}
+
+/// Of the ballots of a burst from before a restart only the pushed options are known.
+#[test]
+fn ballots_that_are_partly_known_leave_the_other_shares_as_they_are() {
+    let poll = two_questions();
+    let readers = numbers(&poll, &[(&[1, 2, 4], 20), (&[2, 3, 5], 20)]);
+    let burst = numbers(&poll, &[(&[1, 2, 4], 30), (&[1, 3, 5], 30)]);
+    let mut left = readers.clone().with(&burst);
+    left.remove_partly_known(&poll, said(&poll, &[1]), 60);
+    let shares = |of: &Numbers| [1, 2, 3, 4, 5].map(|key| (of.share(key) * 100.0).round() as u64);
+    assert_eq!(left.ballots, 40);
+    assert_eq!(shares(&left), [50, 70, 50, 50, 50]);
+    // Who is known to say x does not say y.
+    let mut left = readers.clone().with(&numbers(&poll, &[(&[1, 2, 4], 60)]));
+    left.remove_partly_known(&poll, said(&poll, &[1, 2, 4]), 60);
+    assert_eq!(left.options[4..], readers.options[4..]);
+    left.remove_partly_known(&poll, said(&poll, &[1]), 99);
+    assert_eq!(shares(&left), [0; 5]);
 }
