@@ -48,7 +48,7 @@ pub(super) struct Burst {
     pub(super) signs: Vec<Sign>,
     pub(super) pushed: Said,
     /// Everything its ballots say.
-    says: Numbers,
+    pub(super) says: Numbers,
     /// Whether too few others have answered to know if they say something else: then its ballots count.
     pub(super) held: bool,
     pub(super) waiting: HashSet<VoterKey>,
