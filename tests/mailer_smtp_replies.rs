@@ -7,7 +7,7 @@ use canvass::mailer::smtp::{Envelope, Outcome, Patience, Refusal, RefusalKind, S
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
 
-use crate::mailer_smtp::{accepted, relay, send};
+use crate::mailer_smtp::{MAIL, accepted, relay, send};
 use crate::support::smtp_server::{Act, At, Offers, SmtpServer};
 
 async fn server(latin1: bool, pipelining: bool) -> SmtpServer {
@@ -247,4 +247,24 @@ async fn a_line_without_an_end_does_not_fill_the_memory() {
     let refusal = Session::connect(&relay).await.map(|_| ()).unwrap_err();
     assert!(refusal.to_string().contains("does not end"), "{refusal}");
     assert!(wrote.await.unwrap() < 64 << 20, "it was read to its end");
+}
+
+#[tokio::test]
+async fn a_message_that_is_accepted_late_is_accepted() {
+    for pipelining in [true, false] {
+        let server = SmtpServer::offering(Offers {
+            pipelining,
+            ..Offers::default()
+        })
+        .await;
+        // The time-out is half a second; the last words are awaited for another one.
+        server.rule(At::Dot, "", Act::Wait(Duration::from_millis(900)), None);
+        let mut session = Session::connect(&relay(&server.url())).await.unwrap();
+        let [this, next] =
+            ["a@x.example", "b@x.example"].map(|to| Envelope::new("news@example.org", to).unwrap());
+        let ready = session.open(&this).await.unwrap();
+        let outcome = ready.finish(MAIL, Some(&next)).await;
+        assert!(matches!(outcome, Outcome::Accepted(_)), "{outcome:?}");
+        assert!(!session.takes(&next), "a reply may be missing");
+    }
 }

@@ -40,6 +40,8 @@ struct Since {
     replies: Vec<u8>,
     /// Octets of a message, including the final dot, that are not yet handed to the network.
     unwritten: Option<usize>,
+    /// Everything was flushed after the final dot.
+    dot_sent: bool,
 }
 
 impl Heard {
@@ -47,6 +49,7 @@ impl Heard {
         let mut since = self.lock();
         since.replies.clear();
         since.unwritten = None;
+        since.dot_sent = false;
     }
 
     /// Call before writing a message; `octets` includes the final dot.
@@ -85,6 +88,11 @@ impl Heard {
         self.lock().unwritten == Some(0)
     }
 
+    /// Whether the final dot of a message has left this process: over TLS, what is written may still be in a buffer.
+    pub(super) fn dot_sent(&self) -> bool {
+        self.lock().dot_sent
+    }
+
     fn hear(&self, bytes: &[u8]) {
         let mut since = self.lock();
         let room = MEMORY.saturating_sub(since.replies.len()).min(bytes.len());
@@ -95,6 +103,11 @@ impl Heard {
         if let Some(unwritten) = &mut self.lock().unwritten {
             *unwritten = unwritten.saturating_sub(octets);
         }
+    }
+
+    fn flushed(&self) {
+        let mut since = self.lock();
+        since.dot_sent |= since.unwritten == Some(0);
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Since> {
@@ -207,10 +220,13 @@ impl AsyncWrite for Channel {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.stream {
+        let polled = match &mut self.stream {
             Stream::Clear(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
-        }
+        };
+        std::task::ready!(polled)?;
+        self.heard.flushed();
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

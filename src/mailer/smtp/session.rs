@@ -336,13 +336,17 @@ impl Session {
     }
 
     /// The outcome of a message during which the connection was lost. A server that refuses it in the middle says so
-    /// before it closes the connection. Over TLS the final dot counts as written when it is encrypted; it may not have
-    /// been sent.
+    /// before it closes the connection, and one that accepts it may say so late. Over TLS the final dot counts as
+    /// written when it is encrypted; it may not have been sent.
     async fn cut_off(&mut self, why: String) -> Outcome {
         let doubtful = self.heard.dot_written();
         let said = self.connection.read_response();
         let said = step(&self.heard, 0, LAST_WORDS, said).await;
         match said.map_err(|error| refusal(Phase::Dot, error).kind) {
+            // Replies come in order, so it is the one to the dot, if the server can have read that.
+            Ok(reply) if self.heard.dot_sent() && u16::from(reply.code()) / 100 == 2 => {
+                Outcome::Accepted(reply_of(&reply, &self.heard))
+            }
             // A 421 may be about the connection: the server may have accepted the message before.
             Err(RefusalKind::Refused(reply)) if reply.code != 421 || !doubtful => {
                 Outcome::Refused(reply)
