@@ -81,6 +81,9 @@ class CanvassPoll extends HTMLElement {
   start() {
     const form = this.querySelector("form");
     if (this.shadowRoot || !(form || this.hasAttribute("src"))) return;
+    // A page that the browser keeps for "back" would keep its connection, and a browser has only six to a server.
+    addEventListener("pagehide", () => this.disconnectedCallback());
+    addEventListener("pageshow", () => this.watch());
     try {
       this.words = { ...WORDS, ...JSON.parse(this.getAttribute("words")) };
     } catch {

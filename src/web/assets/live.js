@@ -47,8 +47,10 @@ function words(line, row) {
 
 // A proxy answers 502 while the server restarts, and the browser then gives up; so reconnect. A closed poll answers 204, which looks
 // the same from here, so the number of attempts is limited.
+let source;
 function follow(wait = 5_000) {
-  const source = new EventSource(box.dataset.live);
+  source?.close();
+  source = new EventSource(box.dataset.live);
   source.onerror = () => {
     if (source.readyState === EventSource.CLOSED && wait < 600_000) setTimeout(follow, wait, wait * 2);
   };
@@ -84,4 +86,9 @@ function follow(wait = 5_000) {
   };
 }
 
-if (box) follow();
+// A page that the browser keeps for "back" would keep its connection, and a browser has only six to a server.
+if (box) {
+  addEventListener("pagehide", () => source.close());
+  addEventListener("pageshow", (event) => event.persisted && follow());
+  follow();
+}
