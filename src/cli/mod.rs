@@ -5,7 +5,7 @@
 //!
 //! One file for each command: `serve`, `demo`, `migrate`, `check`, `admin`, `api_token`, `dkim`, `import`,
 //! `export`, `verify`, `backup` (with `restore`), `bounce`, `allow_again`. Beside them: `out` prints, `owner`
-//! refuses to write files as another user, `postgres_tools` runs `pg_dump`.
+//! refuses to write files as another user, `part` writes them beside their place, `postgres_tools` runs `pg_dump`.
 
 mod admin;
 mod allow_again;

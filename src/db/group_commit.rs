@@ -12,7 +12,8 @@
 //! group that failed because the connection was lost is retried as a whole for a few seconds: a
 //! [`WriteTxn`](super::WriteTxn) has then found out that nothing was written, so nothing can be applied twice.
 //!
-//! This file is the sending side; `writer` is the receiving end, and [`Lines`] combines several queues.
+//! This file is the sending side; `writer` is the receiving end, and [`Lines`] combines several queues. `refusals` counts
+//! and logs what was refused.
 
 mod lines;
 mod refusals;

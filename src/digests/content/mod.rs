@@ -11,7 +11,7 @@
 //!
 //! `markdown` cleans, `nesting` and `tokens` limit and read the HTML, `bare` and `links` see to its addresses,
 //! `pieces` to its placeholders; `plain`, `columns` and `wrap` make the text part, and `lead` the line beside the
-//! subject.
+//! subject. `pictures` turns those of other sites into links, for our own pages.
 
 pub mod advice;
 #[cfg(test)]

@@ -10,7 +10,8 @@
 //! mail is passed over while another accepts them. A relay whose TLS fails is never used without it. Limits of a
 //! recipient's provider do not count against the relay.
 //!
-//! `route`: one relay. `quota`: its daily limit.
+//! `route`: one relay. `quota`: its daily limit. `logins`: one lane at a time tries a login that nobody knows to be
+//! good.
 
 mod logins;
 mod quota;
