@@ -129,36 +129,6 @@ fn replies_mean_what_the_field_means_by_them() {
     }
 }
 
-#[test]
-fn the_enhanced_code_is_read_from_the_words() {
-    assert_eq!(Reply::new(550, "5.1.1 x").enhanced, Some((5, 1, 1)));
-    assert_eq!(Reply::new(550, "#5.1.1 x").enhanced, Some((5, 1, 1)));
-    assert_eq!(Reply::new(550, "host 5.6.7.8 said no").enhanced, None);
-    assert_eq!(Reply::new(450, "5.1.1 x").enhanced, None);
-    assert_eq!(Reply::new(250, "Ok: queued").enhanced, None);
-}
-
-#[test]
-fn odd_replies_are_read_as_far_as_they_go() {
-    assert_eq!(Reply::parse("571 no\r\n").map(|r| r.code), Some(571));
-    assert_eq!(Reply::parse("250\r\n").map(|r| r.code), Some(250));
-    assert_eq!(Reply::parse("what?\r\n"), None);
-    assert_eq!(
-        Reply::nth("250 a\r\n550-b\r\n550 c\r\n354 d\r\n", 1).map(|r| r.text),
-        Some("b c".into())
-    );
-}
-
-#[test]
-fn a_servers_words_cannot_break_a_line() {
-    let reply = Reply::new(550, "5.1.1 no\r\nInjected: yes");
-    assert!(!reply.text.contains(['\r', '\n']));
-    assert_eq!(
-        Reply::new(550, &"x".repeat(5000)).text.len(),
-        Reply::MAX_TEXT
-    );
-}
-
 /// Each of these was once classified as its opposite.
 #[test]
 fn whose_fault_it_is_hangs_on_whom_the_words_are_about() {
