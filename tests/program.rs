@@ -172,6 +172,13 @@ impl Server {
 
     /// Starts it; `how` wraps the plain command.
     async fn start_by(database: &TestDatabase, how: fn(Command) -> Command) -> Self {
+        let server = Self::spawn_by(database, how);
+        wait::until("the server is ready", async || server.is_ready().await).await;
+        server
+    }
+
+    /// The same, without waiting until it is ready.
+    pub fn spawn_by(database: &TestDatabase, how: fn(Command) -> Command) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         drop(listener);
@@ -185,12 +192,10 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let server = Self {
+        Self {
             child,
             url: format!("http://{address}"),
-        };
-        wait::until("the server is ready", async || server.is_ready().await).await;
-        server
+        }
     }
 
     async fn is_ready(&self) -> bool {

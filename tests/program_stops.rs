@@ -1,14 +1,13 @@
 //! Stopping a server that has not started yet.
 
-use std::net::{TcpListener, TcpStream};
-use std::process::Stdio;
+use std::net::TcpStream;
 use std::time::Duration;
 
 use canvass::db::lock::FileLock;
 use canvass::db::run;
 use tokio::time::{Instant, sleep};
 
-use crate::program::{Server, canvass};
+use crate::program::Server;
 use crate::support::database::{TestDatabase, server};
 
 /// The lock under which PostgreSQL's schema is migrated.
@@ -28,23 +27,8 @@ async fn a_server_that_waits_for_the_database_ends_when_it_is_asked_to() {
         run(&*txn, sql, [LOCK.into()]).await.unwrap();
         schema = Some(txn);
     }
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    drop(listener);
-    let settings = [
-        ("CANVASS_HTTP__BIND", address.as_str()),
-        ("CANVASS_DATABASE__URL", &database.url),
-        ("CANVASS_MAIL__TRANSPORT", "mailbox"),
-        ("CANVASS_MAIL__ALLOW_CAPTURE", "true"),
-    ];
-    let child = canvass(dir, &["serve"], &settings)
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut server = Server {
-        child,
-        url: format!("http://{address}"),
-    };
+    let mut server = Server::spawn_by(&database, |command| command);
+    let address = server.url.trim_start_matches("http://").to_owned();
     // It listens to signals before it binds, and opens the database after that.
     let until = Instant::now() + Duration::from_secs(20);
     while TcpStream::connect(&address).is_err() {
