@@ -10,7 +10,7 @@ use canvass::types::{Random, ReaderId};
 use super::support::app::TestApp;
 use super::support::crowd::{
     EMBEDDER, Ran, Says, Visitor, agents, beside_one_another, people, random_gap, readers_agent,
-    run, ticks,
+    run, script, ticks,
 };
 use super::support::editor::{EDITOR, signed_in};
 use super::support::reader::Reader;
@@ -224,22 +224,16 @@ async fn a_script_from_one_address_moves_nothing() {
         .into_iter()
         .map(|(name, opens, changes_agent)| async move {
             let drill = Drill::begin(12).await;
-            let script: Vec<Visitor> = (0..2_000_i64)
-                .map(|i| Visitor {
-                    opens: opens.then_some(i * 100),
-                    touches: None,
-                    sends: i * 100 + 20,
-                    address: "203.0.113.9".into(),
-                    agent: if changes_agent {
-                        all[i as usize % all.len()].clone()
-                    } else {
-                        "curl/8.5.0".into()
-                    },
-                    says: ticks(&[1]),
-                    marker: String::new(),
-                    origin: "",
-                })
-                .collect();
+            let mut script = script(2_000, |_| ticks(&[1]));
+            for (i, answer) in script.iter_mut().enumerate() {
+                if opens {
+                    answer.opens = Some(answer.sends);
+                    answer.sends += 20;
+                }
+                if changes_agent {
+                    answer.agent = all[i % all.len()].clone();
+                }
+            }
             let ran = run(&drill.app, &script).await;
             assert_eq!(ran.accepted, 2_000);
             drill.repelled(name, &ran).await;

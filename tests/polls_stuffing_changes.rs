@@ -7,31 +7,20 @@ use canvass::polls::{Tier, watch_tick};
 use canvass::types::Random;
 
 use crate::polls_stuffing::Drill;
-use crate::support::crowd::{Says, Visitor, people, run, ticks};
+use crate::support::crowd::{Says, Visitor, people, run, script, ticks};
 
 /// What everybody says.
 fn spread(i: usize) -> Says {
     ticks(&[[1, 2, 2, 3, 1, 2][i % 6]])
 }
 
-/// 600 answers from one address, each with its own marker.
-fn script(says: fn(usize) -> Says) -> Vec<Visitor> {
-    (0..600)
-        .map(|i| {
-            let mut says = says(i);
-            says.push(("marker", format!("{i:022}")));
-            Visitor {
-                opens: None,
-                touches: None,
-                sends: i as i64 * 100,
-                address: "203.0.113.9".into(),
-                agent: "curl/8.5.0".into(),
-                says,
-                marker: String::new(),
-                origin: "",
-            }
-        })
-        .collect()
+/// 600 answers of a script, each with its own marker.
+fn marked(says: fn(usize) -> Says) -> Vec<Visitor> {
+    script(600, |i| {
+        let mut says = says(i);
+        says.push(("marker", format!("{i:022}")));
+        says
+    })
 }
 
 /// A minute later, when the watch remembers how the answers came, and long after it has forgotten.
@@ -40,18 +29,18 @@ async fn polls_a_script_that_sends_twice_moves_nothing() {
     for (name, pause) in [("sent twice", 0), ("sent twice, later", 20)] {
         let drill = Drill::begin(71).await;
         let app = &drill.app;
-        let ran = run(app, &script(spread)).await;
+        let ran = run(app, &marked(spread)).await;
         assert_eq!(ran.warned_after_ms, None, "it says what everybody says");
         assert_eq!(drill.voters(Tier::Anonymous).await, 550 + 600);
         app.advance(Duration::from_secs(pause * 60));
         watch_tick(&app.app).await.unwrap();
-        let ran = run(app, &script(|_| ticks(&[1]))).await;
+        let ran = run(app, &marked(|_| ticks(&[1]))).await;
         assert_eq!(ran.accepted, 600);
         drill.repelled(name, &ran).await;
         // What it says once its answers are set aside moves nothing, and needs no decision.
         app.advance(Duration::from_secs(20 * 60));
         watch_tick(&app.app).await.unwrap();
-        let ran = run(app, &script(|_| ticks(&[3]))).await;
+        let ran = run(app, &marked(|_| ticks(&[3]))).await;
         assert_eq!(ran.warned_after_ms, None, "{name}");
         assert_eq!(app.count("SELECT COUNT(*) FROM poll_burst").await, 1);
         let moved = drill.moved().await;

@@ -5,7 +5,7 @@ use canvass::polls::{Definition, Kind, QuestionText, Tier};
 use canvass::types::Random;
 
 use crate::polls_stuffing::{Drill, hand};
-use crate::support::crowd::{Says, Visitor, people, run, ticks};
+use crate::support::crowd::{Says, people, run, script, ticks};
 
 /// A poll, what its readers say, and what those say who push the same option, each in a different way.
 struct Case {
@@ -83,19 +83,7 @@ async fn polls_a_script_whose_ballots_are_not_alike_moves_nothing() {
     } in CASES
     {
         let drill = Drill::asking(61, asking, readers).await;
-        let script: Vec<Visitor> = (0..600)
-            .map(|i| Visitor {
-                opens: None,
-                touches: None,
-                sends: i as i64 * 100,
-                address: "203.0.113.9".into(),
-                agent: "curl/8.5.0".into(),
-                says: pushes(i),
-                marker: String::new(),
-                origin: "",
-            })
-            .collect();
-        let ran = run(&drill.app, &script).await;
+        let ran = run(&drill.app, &script(600, pushes)).await;
         assert_eq!(ran.accepted, 600);
         drill.repelled(name, &ran).await;
     }

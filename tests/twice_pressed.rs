@@ -6,24 +6,41 @@ use canvass::db::{Backend, run};
 
 use crate::support::app::TestApp;
 use crate::support::editor::signed_in;
+use crate::support::reader::{Form, Reader};
 
 const POLLS: &str = "SELECT COUNT(*) FROM poll";
 const ISSUES: &str = "SELECT COUNT(*) FROM issue";
 
-#[tokio::test]
-async fn a_poll_is_made_once() {
+/// An app with a newsletter, and an editor.
+async fn newsroom() -> (TestApp, Reader) {
     let app = TestApp::start().await;
     app.newsletter("premium").await;
     let editor = signed_in(&app).await;
+    (app, editor)
+}
+
+async fn new_poll(editor: &Reader) -> Form {
     let page = editor.get("/admin/polls/new").await.expect(200);
-    let form = page
-        .form("main form.form")
+    page.form("main form.form")
         .fill("question.1", "Is the tram worth it?")
+        .with_options(1, &["Yes", "No"])
+        .button("then", "save")
+}
+
+async fn new_issue(editor: &Reader) -> Form {
+    let page = editor.get("/admin/issues/new").await.expect(200);
+    page.form("form[action='/admin/issues']")
+        .fill("subject", "Trust, measured")
+}
+
+#[tokio::test]
+async fn a_poll_is_made_once() {
+    let (app, editor) = newsroom().await;
+    let form = new_poll(&editor).await;
+    let form = form
         .fill("intro", "We ask once a year.")
         .choose("newsletter", "premium")
-        .fill("closes", "2026-03-09T18:00")
-        .with_options(1, &["Yes", "No"])
-        .button("then", "save");
+        .fill("closes", "2026-03-09T18:00");
     for _click in 0..2 {
         let page = editor.submit(form.clone()).await.expect(200);
         assert_eq!(page.url.path(), "/admin/polls/is-the-tram-worth-it");
@@ -40,12 +57,8 @@ async fn a_poll_is_made_once() {
 
 #[tokio::test]
 async fn an_issue_is_made_once() {
-    let app = TestApp::start().await;
-    app.newsletter("premium").await;
-    let editor = signed_in(&app).await;
-    let new = editor.get("/admin/issues/new").await.expect(200);
-    let form = new.form("form[action='/admin/issues']");
-    let form = form.fill("subject", "Trust, measured");
+    let (app, editor) = newsroom().await;
+    let form = new_issue(&editor).await;
     let first = editor.submit(form.clone()).await.expect(200);
     let second = editor.submit(form.clone()).await.expect(200);
     assert_eq!(first.url.path(), second.url.path());
@@ -68,18 +81,9 @@ async fn an_issue_is_made_once() {
 /// Each of them looks for what the other one makes before it is made.
 #[tokio::test]
 async fn what_two_clicks_make_at_the_same_time_is_made_once() {
-    let app = TestApp::start().await;
-    app.newsletter("premium").await;
-    let editor = signed_in(&app).await;
-    let new = editor.get("/admin/polls/new").await.expect(200);
-    let poll = new
-        .form("main form.form")
-        .fill("question.1", "Is the tram worth it?")
-        .with_options(1, &["Yes", "No"])
-        .button("then", "save");
-    let new = editor.get("/admin/issues/new").await.expect(200);
-    let issue = new.form("form[action='/admin/issues']");
-    let issue = issue.fill("subject", "Trust, measured");
+    let (app, editor) = newsroom().await;
+    let poll = new_poll(&editor).await;
+    let issue = new_issue(&editor).await;
     for (table, rows, form) in [("poll", POLLS, poll), ("issue", ISSUES, issue)] {
         let held = app.app.db.write_txn("test").await.unwrap();
         if app.app.db.backend() == Backend::Postgres {

@@ -114,6 +114,22 @@ pub fn people(
         .collect()
 }
 
+/// `n` answers of a script at one address, ten a second and without a look at the page.
+pub fn script(n: usize, says: impl Fn(usize) -> Says) -> Vec<Visitor> {
+    (0..n)
+        .map(|i| Visitor {
+            opens: None,
+            touches: None,
+            sends: i as i64 * 100,
+            address: "203.0.113.9".into(),
+            agent: "curl/8.5.0".into(),
+            says: says(i),
+            marker: String::new(),
+            origin: "",
+        })
+        .collect()
+}
+
 /// The number of accepted answers, and how long after the first one a burst was detected, in milliseconds.
 #[derive(Debug)]
 pub struct Ran {
