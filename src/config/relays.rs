@@ -87,17 +87,8 @@ impl Mail {
         if !self.relays.is_empty() {
             return self.relays.clone();
         }
-        let relay = |url| Relay {
-            name: String::new(),
-            url: Secret::new(url),
-            weight: 1,
-            connections: None,
-            mails_per_connection: None,
-            per_second: 0,
-            per_day: 0,
-            warm_up: None,
-        };
-        urls(self.smtp_url.expose()).map(relay).collect()
+        let urls = urls(self.smtp_url.expose());
+        urls.map(|url| Relay::at(Secret::new(url))).collect()
     }
 
     /// The name of the setting that defines relay number `index` of [`Mail::all_relays`].
@@ -148,6 +139,21 @@ impl Mail {
 }
 
 impl Relay {
+    /// A relay of whose table only the URL is written.
+    #[must_use]
+    pub fn at(url: Secret) -> Self {
+        Self {
+            name: String::new(),
+            url,
+            weight: one(),
+            connections: None,
+            mails_per_connection: None,
+            per_second: 0,
+            per_day: 0,
+            warm_up: None,
+        }
+    }
+
     fn check(&self, setting: &str) -> Result<(), ConfigError> {
         let connections = u64::from(self.connections.unwrap_or(1));
         let mails = u64::from(self.mails_per_connection.unwrap_or(1));

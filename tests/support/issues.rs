@@ -32,13 +32,7 @@ pub async fn app_with(server: &SmtpServer, change: impl FnOnce(&mut Config)) -> 
 pub fn relay(name: &str, url: String) -> Relay {
     Relay {
         name: name.to_owned(),
-        url: Secret::new(url),
-        weight: 1,
-        connections: None,
-        mails_per_connection: None,
-        per_second: 0,
-        per_day: 0,
-        warm_up: None,
+        ..Relay::at(Secret::new(url))
     }
 }
 

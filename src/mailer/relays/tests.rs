@@ -8,14 +8,8 @@ const AT: UnixMillis = UnixMillis(1_772_442_000_000);
 
 fn settings(weight: u32) -> config::Relay {
     config::Relay {
-        name: String::new(),
-        url: Secret::default(),
         weight,
-        connections: None,
-        mails_per_connection: None,
-        per_second: 0,
-        per_day: 0,
-        warm_up: None,
+        ..config::Relay::at(Secret::default())
     }
 }
 
