@@ -108,7 +108,8 @@ impl PasswordHasher {
             job()
         })
         .await
-        .map_err(broken)?
+        // Without the panic's message, which may quote the password. The location is in the log.
+        .map_err(|_| broken("a bug in this program; the log shows where"))?
     }
 }
 

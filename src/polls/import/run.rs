@@ -16,6 +16,7 @@ use super::words::plain;
 use super::zone::zone;
 use crate::app::App;
 use crate::db::DbErr;
+use crate::panics::Broke;
 use crate::polls::answer::{Choice, Sent};
 use crate::polls::ballots::{self, Answer, LARGEST_GROUP, Outcome};
 use crate::polls::definition::{self, Definition, Stored, slug_of};
@@ -113,7 +114,7 @@ pub async fn run(app: &App, order: &Order, terminal: &mut dyn Write) -> Result<S
     let reading = order.clone();
     let content = tokio::task::spawn_blocking(move || read(&reading))
         .await
-        .map_err(|e| Stopped::Read("the file".into(), io::Error::other(e).into()))??;
+        .map_err(|_| Stopped::Read("the file".into(), io::Error::other(Broke).into()))??;
     let Content { polls, orphans, .. } = as_ordered(content, order)?;
     let mut import = Import {
         app,

@@ -4,6 +4,7 @@ use super::draw::{checksum, draw};
 use super::store::{self, Record};
 use crate::app::App;
 use crate::db::{Db, DbErr};
+use crate::panics::Broke;
 use crate::polls::definition::{self, Definition, Stored};
 use crate::polls::model::{Poll, PollState, Tier};
 use crate::types::token::random_token;
@@ -96,7 +97,7 @@ pub async fn take(
 async fn drawn(frame: Vec<ReaderId>, size: usize, seed: String) -> Result<Vec<ReaderId>, DbErr> {
     tokio::task::spawn_blocking(move || draw(&frame, size, &seed))
         .await
-        .map_err(|panicked| DbErr::Custom(format!("drawing a sample broke: {panicked}")))
+        .map_err(|_| DbErr::Custom(Broke.to_string()))
 }
 
 /// Repeats the draw from what was kept about a poll's sample. Returns true if the list is the one that was kept and the
@@ -110,4 +111,17 @@ pub async fn is_as_drawn(db: &Db, poll: PollId) -> Result<Option<bool>, DbErr> {
     }
     let again = drawn(record.frame, record.readers.len(), record.seed).await?;
     Ok(Some(again == record.readers))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_error_does_not_quote_a_panic() {
+        // No list can be that long.
+        let broke = drawn(Vec::new(), usize::MAX - 1, String::new()).await;
+        let said = broke.expect_err("it panics").to_string();
+        assert!(!said.contains("capacity overflow"), "{said}");
+    }
 }
