@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use canvass::bounces::{Kind, Taken, take};
 use canvass::mailer;
-use canvass::mailer::mailing::{Change, MailingState, OrderKind, Steer, orders};
+use canvass::mailer::mailing::{
+    CameBack, Change, MailingState, OrderKind, Steer, came_back, orders,
+};
 use canvass::mailer::verp::{self, Mail};
 use canvass::types::{IssueId, ReaderId};
 
@@ -12,6 +14,7 @@ use crate::bounces::{complaint, dsn};
 use crate::support::app::TestApp;
 use crate::support::editor::signed_in;
 use crate::support::issues::{app_with, hand_over, progress, steer, subscribe, until};
+use crate::support::log_lines::LogLines;
 use crate::support::smtp_server::{At, SmtpServer};
 
 /// An issue that is still being sent because one of its readers is deferred; all others have it.
@@ -163,4 +166,26 @@ async fn complaints_pause_it_but_not_a_single_one() {
     until(&app, issue, |p| p.state == MailingState::Finished).await;
     comes_back(&app, issue, 8, &complaint("abuse", "x@example.org")).await;
     assert_eq!(state(&app, issue).await, MailingState::Finished);
+}
+
+/// Until it is committed, it may not happen.
+#[tokio::test]
+async fn a_pause_is_logged_after_its_commit() {
+    let server = SmtpServer::start().await;
+    let (app, issue) = nearly_done(&server, 20).await;
+    let log = LogLines::watch();
+    let logged = || log.of("an issue paused itself").len();
+    let spam = complaint("abuse", "x@example.org");
+    for n in [0, 1] {
+        comes_back(&app, issue, n, &spam).await;
+    }
+    let lost = app.app.db.write_txn("test").await.unwrap();
+    let third = came_back(&app.app, &lost, issue, CameBack::Complaint, "");
+    third.await.unwrap();
+    drop(lost);
+    assert_eq!(logged(), 0);
+    assert_eq!(state(&app, issue).await, MailingState::Sending);
+    comes_back(&app, issue, 2, &spam).await;
+    assert_eq!(state(&app, issue).await, MailingState::Paused);
+    assert_eq!(logged(), 1);
 }

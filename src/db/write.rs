@@ -1,13 +1,14 @@
 //! The one way to write.
 //!
-//! Whatever must follow a commit is noted before it and done by the task that commits ([`WriteTxn::ring`]). The
-//! client may disconnect meanwhile, and the handler of a dropped request gets no further than the await on its
-//! commit.
+//! Whatever must follow a commit is noted before it and done by the task that commits ([`WriteTxn::ring`],
+//! [`WriteTxn::after`]). The client may disconnect meanwhile, and the handler of a dropped request gets no further than
+//! the await on its commit.
 
+use std::fmt;
 use std::ops::Deref;
 use std::panic::resume_unwind;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sea_orm::prelude::async_trait::async_trait;
@@ -40,15 +41,20 @@ pub struct Noting {
 }
 
 /// What to do after the commit.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Then {
     ring: AtomicBool,
     cut_log: AtomicBool,
+    more: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
 }
 
 impl Then {
+    fn more(&self) -> MutexGuard<'_, Vec<Box<dyn FnOnce() + Send>>> {
+        self.more.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn is_anything(&self) -> bool {
-        self.ring.load(Relaxed) || self.cut_log.load(Relaxed)
+        self.ring.load(Relaxed) || self.cut_log.load(Relaxed) || !self.more().is_empty()
     }
 
     fn follow(&self, db: &Db) {
@@ -58,6 +64,17 @@ impl Then {
         if self.cut_log.load(Relaxed) {
             db.cut_log_soon();
         }
+        let more = std::mem::take(&mut *self.more());
+        more.into_iter().for_each(|act| act());
+    }
+}
+
+impl fmt::Debug for Then {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Then")
+            .field("ring", &self.ring)
+            .field("cut_log", &self.cut_log)
+            .finish_non_exhaustive()
     }
 }
 
@@ -104,6 +121,11 @@ impl WriteTxn {
     /// Lets the write-ahead log be truncated soon after the commit: see [`Db::cut_log_soon`].
     pub fn cut_log(&self) {
         self.then.cut_log.store(true, Relaxed);
+    }
+
+    /// Lets a successful commit be followed by `act`, which must be quick.
+    pub fn after(&self, act: impl FnOnce() + Send + 'static) {
+        self.then.more().push(Box::new(act));
     }
 
     /// Makes it durable: after this returns, a power cut cannot undo it. If the connection breaks before the reply,

@@ -192,13 +192,16 @@ async fn stop_if_many(
     if !stop(txn, IssueId(issue), &reason, PAUSED, now).await? {
         return Ok(());
     }
-    app.mailer.bounced.begin_anew(issue, total);
-    tracing::warn!(
-        issue,
-        bounces = lately.bounces,
-        tried = lately.tried,
-        "an issue paused itself: too many addresses do not exist"
-    );
+    let app = app.clone();
+    txn.after(move || {
+        app.mailer.bounced.begin_anew(issue, total);
+        tracing::warn!(
+            issue,
+            bounces = lately.bounces,
+            tried = lately.tried,
+            "an issue paused itself: too many addresses do not exist"
+        );
+    });
     Ok(())
 }
 

@@ -89,13 +89,16 @@ pub async fn came_back(
     };
     let why = words(what, n, row.tried, status);
     if stop(txn, issue, &why, limit.bit, app.clock.now()).await? {
-        tracing::warn!(
-            issue = issue.0,
-            reports = n,
-            tried = row.tried,
-            status,
-            "an issue paused itself: too many bounces, complaints or refusals came back"
-        );
+        let status = status.to_owned();
+        txn.after(move || {
+            tracing::warn!(
+                issue = issue.0,
+                reports = n,
+                tried = row.tried,
+                status,
+                "an issue paused itself: too many bounces, complaints or refusals came back"
+            );
+        });
     }
     Ok(())
 }
