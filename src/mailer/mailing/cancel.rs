@@ -17,35 +17,29 @@ use crate::{
 
 /// Writes off the free batches of every cancelled issue; those that a lane still holds follow on a later tick. A
 /// failure of one issue is logged and does not stop the others.
-pub(super) async fn sweep(app: &App) -> Result<bool, Unfinished> {
+pub(super) async fn sweep(app: &App) -> Result<(), Unfinished> {
     let issues: Vec<IssueId> = db::find_values(
         app.db.read(),
         "SELECT issue_id FROM mailing WHERE state = $1",
         [MailingState::Cancelling.code().into()],
     )
     .await?;
-    let (mut any, mut some_failed) = (false, false);
+    let mut some_failed = false;
     for issue in issues {
-        match write_off(app, issue).await {
-            Ok(some) => any |= some,
-            Err(error) => {
-                tracing::error!(issue = issue.0, %error, "the rest of a cancelled issue could not be written off");
-                some_failed = true;
-            }
+        if let Err(error) = write_off(app, issue).await {
+            tracing::error!(issue = issue.0, %error, "the rest of a cancelled issue could not be written off");
+            some_failed = true;
         }
     }
     match some_failed {
         true => Err(Unfinished::Logged),
-        false => Ok(any),
+        false => Ok(()),
     }
 }
 
-async fn write_off(app: &App, issue: IssueId) -> Result<bool, DbErr> {
-    let mut any = false;
-    while !app.stopping.is_cancelled() && write_off_batch(app, issue).await? {
-        any = true;
-    }
-    Ok(any | finish(app, issue).await?)
+async fn write_off(app: &App, issue: IssueId) -> Result<(), DbErr> {
+    while !app.stopping.is_cancelled() && write_off_batch(app, issue).await? {}
+    finish(app, issue).await
 }
 
 /// A batch that is written off.
@@ -125,7 +119,7 @@ fn written_off(reader: ReaderId, known: Option<&InLedger>, attempt: i64) -> Opti
     })
 }
 
-async fn finish(app: &App, issue: IssueId) -> Result<bool, DbErr> {
+async fn finish(app: &App, issue: IssueId) -> Result<(), DbErr> {
     let txn = app.db.write_txn("mailing_cancelled").await?;
     let done = db::run(
         &*txn,
@@ -154,6 +148,5 @@ async fn finish(app: &App, issue: IssueId) -> Result<bool, DbErr> {
         )
         .await?;
     }
-    txn.commit().await?;
-    Ok(done.rows_affected() > 0)
+    txn.commit().await
 }

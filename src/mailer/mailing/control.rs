@@ -272,7 +272,7 @@ async fn refused(txn: &WriteTxn, issue: IssueId) -> Result<Change, DbErr> {
 }
 
 /// Finishes mailings whose batches are all done. Usually the commit of the last batch has done so already.
-pub(super) async fn finish_done(app: &App) -> Result<bool, DbErr> {
+pub(super) async fn finish_done(app: &App) -> Result<(), DbErr> {
     let done: Vec<IssueId> = db::find_values(
         app.db.read(),
         "SELECT issue_id FROM mailing m WHERE state = $1 AND NOT EXISTS
@@ -284,7 +284,7 @@ pub(super) async fn finish_done(app: &App) -> Result<bool, DbErr> {
     )
     .await?;
     if done.is_empty() {
-        return Ok(false);
+        return Ok(());
     }
     let txn = app.db.write_txn("mailing_finish").await?;
     for issue in done {
@@ -292,8 +292,7 @@ pub(super) async fn finish_done(app: &App) -> Result<bool, DbErr> {
         lock(app, &txn, issue).await?;
         finish(&txn, issue, app.clock.now()).await?;
     }
-    txn.commit().await?;
-    Ok(true)
+    txn.commit().await
 }
 
 /// Finishes a mailing if none of its recipients waits. The caller holds the lock on the mailing's row.

@@ -104,17 +104,15 @@ pub(super) use watch::Watches;
 
 use crate::{app::App, db::Unfinished};
 
-/// Does the background work: freezes audiences, writes off cancelled issues, finishes mailings that are done. Returns
-/// whether there was anything to do.
+/// Does the background work: freezes audiences, writes off cancelled issues, finishes mailings that are done.
 ///
 /// # Errors
 /// Something failed; the next tick tries again.
-pub async fn tick(app: &App) -> Result<bool, Unfinished> {
+pub async fn tick(app: &App) -> Result<(), Unfinished> {
     // All of them run, even if one fails.
     let prepared = prepare::prepare_due(app).await;
     let cancelled = cancel::sweep(app).await;
     // First an error that nobody has logged yet.
-    let finished = control::finish_done(app).await?;
-    let (prepared, cancelled) = Unfinished::both(prepared, cancelled)?;
-    Ok(prepared | cancelled | finished)
+    control::finish_done(app).await?;
+    Unfinished::both(prepared, cancelled).map(drop)
 }

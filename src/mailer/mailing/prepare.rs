@@ -38,9 +38,9 @@ struct Frozen {
     not_before: UnixMillis,
 }
 
-/// Freezes the audience of every mailing that waits for it. Returns whether there was one; a failure of one mailing is
-/// logged and does not keep the others from starting.
-pub(super) async fn prepare_due(app: &App) -> Result<bool, Unfinished> {
+/// Freezes the audience of every mailing that waits for it; a failure of one mailing is logged and does not keep the
+/// others from starting.
+pub(super) async fn prepare_due(app: &App) -> Result<(), Unfinished> {
     let free = LeaseSql::new(app, app.mailer.held_batches()).run_out("prepare_until_ms");
     let due: Vec<Frozen> = db::find_all(
         app.db.read(),
@@ -52,26 +52,23 @@ pub(super) async fn prepare_due(app: &App) -> Result<bool, Unfinished> {
         [],
     )
     .await?;
-    let (mut any, mut some_failed) = (false, false);
+    let mut some_failed = false;
     for frozen in &due {
-        match prepare(app, frozen).await {
-            Ok(prepared) => any |= prepared,
-            // A failure of one issue must not stop the others; this one stays due.
-            Err(error) => {
-                tracing::error!(issue = frozen.issue.0, %error, "the audience of an issue could not be frozen");
-                some_failed = true;
-            }
+        // A failure of one issue must not stop the others; this one stays due.
+        if let Err(error) = prepare(app, frozen).await {
+            tracing::error!(issue = frozen.issue.0, %error, "the audience of an issue could not be frozen");
+            some_failed = true;
         }
     }
     match some_failed {
         true => Err(Unfinished::Logged),
-        false => Ok(any),
+        false => Ok(()),
     }
 }
 
-async fn prepare(app: &App, frozen: &Frozen) -> Result<bool, DbErr> {
+async fn prepare(app: &App, frozen: &Frozen) -> Result<(), DbErr> {
     let Some(fence) = claim(app, frozen.issue).await? else {
-        return Ok(false);
+        return Ok(());
     };
     crash_point("prepare_begun");
     let filled = fill(app, frozen, fence).await;
@@ -82,9 +79,9 @@ async fn prepare(app: &App, frozen: &Frozen) -> Result<bool, DbErr> {
                 audience,
                 "the audience of an issue was frozen"
             );
-            Ok(true)
+            Ok(())
         }
-        Ok(None) => give_back(app, frozen.issue, fence).await.map(|()| false),
+        Ok(None) => give_back(app, frozen.issue, fence).await,
         Err(error) => {
             // The first error is the one to report.
             let _ = give_back(app, frozen.issue, fence).await;
