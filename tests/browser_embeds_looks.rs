@@ -62,10 +62,11 @@ async fn an_embed_follows_the_page_around_it() {
                          const label = root.querySelector('th[scope=row]').getBoundingClientRect();
                          const count = root.querySelector('td').getBoundingClientRect();
                          const [track, bar] = [...root.querySelectorAll('.own b')].map(b => b.getBoundingClientRect());
-                         return [label.right > count.right, bar.right === track.right && bar.left === track.left];",
+                         const [whole, none] = [...root.querySelectorAll('tr:not(.own) b')].map(b => b.getBoundingClientRect());
+                         return [label.right > count.right, bar.right === track.right && bar.left === track.left, none.right === whole.right];",
                     )
                     .await;
-                assert_eq!(mirrored, json!([true, true]));
+                assert_eq!(mirrored, json!([true, true, true]));
             }
             browser.close().await;
         }
@@ -140,4 +141,11 @@ async fn assert_the_result_shows(browser: &Browser) {
         let border = end.iter().any(|colour| *colour != empty[middle]);
         assert!(border, "the track has no border: {end:?}");
     }
+    let none = browser
+        .run(
+            "const root = document.querySelector('canvass-poll').shadowRoot;
+             return root.querySelector('tr:not(.own) b b').getBoundingClientRect().width;",
+        )
+        .await;
+    assert_eq!(none.as_f64(), Some(0.0), "the bar of no answer");
 }
