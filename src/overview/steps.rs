@@ -63,7 +63,9 @@ pub fn steps(so_far: &Progress, transport: Transport) -> Vec<Step> {
 /// All steps, each with its action.
 fn all(so_far: &Progress, transport: Transport) -> Vec<Step> {
     let relay = match transport {
-        Transport::Smtp => "Mails go out through your relay.",
+        Transport::Smtp => {
+            "Mails go out through your relay. Before the first issue, have canvass check dkim run on the server: it says whether mail providers find the DNS records by which they recognise you. They are explained in deploy/mail-dns.md."
+        }
         Transport::Mailbox => {
             "While you try things out, mails stay in the built-in mailbox. For real readers, set mail.smtp_url."
         }
@@ -161,6 +163,16 @@ mod tests {
             ],
             "there is no issue to test or to send"
         );
+    }
+
+    /// Where mails leave, and only there, a provider may take them for somebody else's.
+    #[test]
+    fn the_check_of_dns_is_named_where_mails_leave() {
+        for transport in [Transport::Smtp, Transport::Mailbox, Transport::File] {
+            let text = steps(&Progress::default(), transport)[RELAY].text;
+            let named = text.contains("canvass check dkim");
+            assert_eq!(named, transport == Transport::Smtp, "{transport:?}: {text}");
+        }
     }
 
     #[test]
