@@ -3,10 +3,10 @@
 //!
 //! Nothing is stored: networks are hashes under a secret of the day, descriptions of browsers under one of the process,
 //! and everything is forgotten after ten minutes or with the process; which ballots belong to a burst that counts so
-//! far, after a day. It is bounded to [`MOST_TRACES`] traces for each poll; older ones have been examined by then. If a
-//! group would have too few others to compare it with, the database is asked what the ballots said that were cast before
-//! this process began. The lock is held only briefly, since each answer takes it; slow work is done on a copy
-//! ([`Glance`]).
+//! far, and what those of a burst had in common, after a day. It is bounded to [`MOST_TRACES`] traces for each poll; older
+//! ones have been examined by then. If a group would have too few others to compare it with, the database is asked what
+//! the ballots said that were cast before this process began. The lock is held only briefly, since each answer takes it;
+//! slow work is done on a copy ([`Glance`]).
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
@@ -30,7 +30,8 @@ const MOST_TRACES: usize = 20_000;
 const MOST_NETWORKS: usize = 20_000;
 /// Ballots of an open burst are set aside in batches at this interval, so that the public log has few entries.
 const TOGETHER: Duration = Duration::from_secs(15);
-/// How long an editor's decision that a burst is a crowd also applies to similar ballots.
+/// How long an editor's decision that a burst is a crowd also applies to similar ballots, and how long after its last
+/// ballot it can be made for that.
 const EXCUSED: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What the ballots of a burst have in common.
@@ -150,7 +151,8 @@ impl Watch {
             }
         }
         self.lock().retain(|_, seen| {
-            !(seen.traces.is_empty() && seen.opened.is_empty() && seen.bursts.is_empty())
+            let nothing = seen.traces.is_empty() && seen.opened.is_empty();
+            !(nothing && seen.bursts.is_empty() && seen.over.is_empty())
         });
     }
 

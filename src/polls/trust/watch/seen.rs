@@ -30,10 +30,12 @@ pub(super) struct Seen {
     /// How often a network has opened the poll without answering yet.
     pub(super) opened: HashMap<[u8; 8], (u32, UnixMillis)>,
     /// The numbers of the ballots that are in no burst, or in one that is a crowd, until the poll is forgotten here, when
-    /// nobody has opened it for two hours. What a ballot said before it was changed is taken off only while its trace is
-    /// remembered.
+    /// nobody has opened it for two hours and its last burst is a day old. What a ballot said before it was changed is
+    /// taken off only while its trace is remembered.
     pub(super) said: Numbers,
     pub(super) bursts: BTreeMap<Key, Burst>,
+    /// Bursts that are over, for an editor may still decide that one was a crowd.
+    pub(super) over: BTreeMap<BurstId, (Key, Burst)>,
     /// Whether anything has come since the last look.
     pub(super) fresh: bool,
     /// The numbers of the ballots that this process did not see, and when the database was asked.
@@ -182,11 +184,19 @@ impl Seen {
         // A page may stay open for long before it is answered.
         self.opened
             .retain(|_, (_, at)| now.since(*at) < 12 * WINDOW);
-        self.bursts.retain(|_, burst| match burst.excused {
-            Some(at) => now.since(at) < EXCUSED,
-            None if burst.held => now.since(burst.last) < HELD,
-            None => !(burst.waiting.is_empty() && old(burst.last)),
+        let ended = self.bursts.extract_if(.., |_, burst| match burst.excused {
+            Some(at) => now.since(at) >= EXCUSED,
+            None if burst.held => now.since(burst.last) >= HELD,
+            None => burst.waiting.is_empty() && old(burst.last),
         });
+        for (key, mut burst) in ended {
+            if let Some(id) = burst.id {
+                burst.networks = HashSet::new();
+                self.over.insert(id, (key, burst));
+            }
+        }
+        self.over
+            .retain(|_, (_, burst)| now.since(burst.last) < EXCUSED);
     }
 
     /// Whether what the database said is recent enough to take its word that there are too few others.
@@ -284,6 +294,14 @@ impl Seen {
     }
 
     pub(super) fn excuse(&mut self, id: BurstId, now: UnixMillis) {
+        if let Some((key, burst)) = self.over.remove(&id) {
+            self.said = std::mem::take(&mut self.said).with(&burst.says);
+            // If similar ballots have begun another burst since, that one has a decision of its own.
+            self.bursts.entry(key).or_insert(Burst {
+                excused: Some(now),
+                ..burst
+            });
+        }
         for burst in self.bursts.values_mut() {
             if burst.id != Some(id) {
                 continue;

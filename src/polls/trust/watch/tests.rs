@@ -212,19 +212,49 @@ fn a_change_adds_no_ballot() {
     assert!(watch.due(UnixMillis(3_000)).is_empty());
 }
 
-/// Once an editor said so, however often; and they may still change.
-#[test]
-fn what_a_crowd_says_is_usual() {
+/// 40 readers for b, and a program for a whose answers are burst 7.
+fn with_a_burst() -> (Watch, PollId) {
     let (watch, poll) = (Watch::default(), PollId(1));
-    for who in 0..40 {
-        watch.cast(poll, read(1_000 + who, 2));
-    }
-    for who in 0..60 {
-        watch.cast(poll, bare(who, 7, 1));
-    }
+    cast_at(&watch, poll, 0);
     watch.look(UnixMillis(2_000));
     let key = watch.due(UnixMillis(2_000))[0].key;
     watch.stored(poll, key, BurstId(7));
+    (watch, poll)
+}
+
+/// Both come, from `start` on.
+fn cast_at(watch: &Watch, poll: PollId, start: i64) {
+    let readers = (0..40).map(|who| read(1_000 + who, 2));
+    for mut trace in readers.chain((0..60).map(|who| bare(who, 7, 1))) {
+        trace.at = UnixMillis(start + trace.at.0);
+        watch.cast(poll, trace);
+    }
+}
+
+/// Editors seldom decide within the minutes for which a burst lasts.
+#[test]
+fn a_burst_that_is_over_can_still_be_a_crowd() {
+    let hour = |n: i64| UnixMillis(n * 3_600_000);
+    for (is_crowd, bursts) in [(true, 0), (false, 1)] {
+        let (watch, poll) = with_a_burst();
+        watch.look(hour(1));
+        if is_crowd {
+            watch.excuse(poll, BurstId(7), hour(2));
+        }
+        cast_at(&watch, poll, hour(3).0);
+        let now = UnixMillis(hour(3).0 + 2_000);
+        watch.look(now);
+        assert_eq!(watch.due(now).len(), bursts, "{is_crowd}");
+        // Neither it nor the decision is remembered for ever.
+        watch.look(hour(30));
+        assert!(watch.lock().is_empty(), "{is_crowd}");
+    }
+}
+
+/// Once an editor said so, however often; and they may still change.
+#[test]
+fn what_a_crowd_says_is_usual() {
+    let (watch, poll) = with_a_burst();
     let usual = || {
         let polls = watch.lock();
         let seen = polls.get(&poll).expect("seen");
