@@ -82,10 +82,10 @@ async fn a_page_that_is_no_longer_updated_says_so() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_progress_of_an_issue_says_that_its_editor_is_signed_out() {
-    let (_server, app, issue) = slow(3_000).await;
     let Some(browser) = Browser::open(Look::default()).await else {
         return;
     };
+    let (_server, app, issue) = slow(3_000).await;
     signed_in(&app, &browser).await;
     let page = format!("/admin/issues/{}", issue.0);
     browser.goto(&app.url(&page)).await;

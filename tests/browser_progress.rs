@@ -15,6 +15,7 @@ use crate::support::wait::{self, Waiting};
 const TAB: char = '\u{e004}';
 const ENTER: char = '\u{e007}';
 
+/// An issue that goes out slowly, from now on: open the browser before, which may have to wait for its turn.
 pub async fn slow(readers: i64) -> (SmtpServer, TestApp, IssueId) {
     let server = SmtpServer::start().await;
     server.say(At::Rcpt, "reader7@", "450 4.2.0 greylisted");
@@ -48,10 +49,10 @@ async fn handed_over(browser: &Browser) -> i64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_moves_by_itself_and_is_paused_by_keyboard() {
-    let (_server, app, issue) = slow(1_500).await;
     let Some(browser) = Browser::open(Look::default()).await else {
         return;
     };
+    let (_server, app, issue) = slow(1_500).await;
     signed_in(&app, &browser).await;
     browser
         .goto(&app.url(&format!("/admin/issues/{}", issue.0)))
@@ -112,10 +113,10 @@ async fn the_page_moves_by_itself_and_is_paused_by_keyboard() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_end_comes_by_itself_and_is_said_to_screen_readers() {
-    let (server, app, issue) = slow(120).await;
     let Some(browser) = Browser::open(Look::phone().dark()).await else {
         return;
     };
+    let (server, app, issue) = slow(120).await;
     signed_in(&app, &browser).await;
     browser
         .goto(&app.url(&format!("/admin/issues/{}", issue.0)))
@@ -137,10 +138,10 @@ async fn the_end_comes_by_itself_and_is_said_to_screen_readers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_javascript_the_page_loads_itself_again() {
-    let (_server, app, issue) = slow(3_000).await;
     let Some(browser) = Browser::open(Look::default().without_javascript()).await else {
         return;
     };
+    let (_server, app, issue) = slow(3_000).await;
     signed_in(&app, &browser).await;
     browser
         .goto(&app.url(&format!("/admin/issues/{}", issue.0)))
@@ -237,10 +238,10 @@ async fn the_preview_follows_what_is_typed() {
 /// The progress is visible with forced colours, too.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_bar_shows_in_forced_colours() {
-    let (_server, app, issue) = slow(400).await;
     let Some(browser) = Browser::open(Look::phone()).await else {
         return;
     };
+    let (_server, app, issue) = slow(1_500).await;
     signed_in(&app, &browser).await;
     until(&app, issue, |p| p.counts.sent > 100).await;
     browser.prefer("forced-colors", "active").await;
