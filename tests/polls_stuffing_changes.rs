@@ -14,9 +14,9 @@ fn spread(i: usize) -> Says {
     ticks(&[[1, 2, 2, 3, 1, 2][i % 6]])
 }
 
-/// 600 answers of a script, each with its own marker.
-fn marked(says: fn(usize) -> Says) -> Vec<Visitor> {
-    script(600, |i| {
+/// `n` answers of a script, each with its own marker.
+pub fn marked(n: usize, says: fn(usize) -> Says) -> Vec<Visitor> {
+    script(n, |i| {
         let mut says = says(i);
         says.push(("marker", format!("{i:022}")));
         says
@@ -29,18 +29,18 @@ async fn polls_a_script_that_sends_twice_moves_nothing() {
     for (name, pause) in [("sent twice", 0), ("sent twice, later", 20)] {
         let drill = Drill::begin(71).await;
         let app = &drill.app;
-        let ran = run(app, &marked(spread)).await;
+        let ran = run(app, &marked(600, spread)).await;
         assert_eq!(ran.warned_after_ms, None, "it says what everybody says");
         assert_eq!(drill.voters(Tier::Anonymous).await, 550 + 600);
         app.advance(Duration::from_secs(pause * 60));
         watch_tick(&app.app).await.unwrap();
-        let ran = run(app, &marked(|_| ticks(&[1]))).await;
+        let ran = run(app, &marked(600, |_| ticks(&[1]))).await;
         assert_eq!(ran.accepted, 600);
         drill.repelled(name, &ran).await;
         // What it says once its answers are set aside moves nothing, and needs no decision.
         app.advance(Duration::from_secs(20 * 60));
         watch_tick(&app.app).await.unwrap();
-        let ran = run(app, &marked(|_| ticks(&[3]))).await;
+        let ran = run(app, &marked(600, |_| ticks(&[3]))).await;
         assert_eq!(ran.warned_after_ms, None, "{name}");
         assert_eq!(app.count("SELECT COUNT(*) FROM poll_burst").await, 1);
         let moved = drill.moved().await;

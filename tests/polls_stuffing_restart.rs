@@ -8,7 +8,8 @@ use canvass::polls::{Tier, watch_tick};
 use canvass::types::Random;
 
 use crate::polls_stuffing::{Drill, hand};
-use crate::support::crowd::run;
+use crate::polls_stuffing_changes::marked;
+use crate::support::crowd::{run, ticks};
 
 const BURSTS: &str = "/admin/polls/trust/bursts";
 
@@ -57,6 +58,26 @@ async fn polls_an_editor_leaves_out_a_burst_that_counts_so_far() {
         "96 answers were left out by the editors: One browser, one answer every two seconds.",
     );
     app.assert_the_count_agrees("trust").await;
+}
+
+/// What a program makes of its answers once they are left out does not count, so there is nothing to report.
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_a_burst_that_was_left_out_does_not_count_once_it_is_changed() {
+    let drill = Drill::fresh().await;
+    let app = &drill.app;
+    run(app, &marked(60, |_| ticks(&[1]))).await;
+    let page = drill.editor.get(BURSTS).await.expect(200);
+    let page = page.says("Counted so far");
+    let form = page.form("form.form[action$='/bursts']");
+    let form = form.fill("reason", "One script.").button("then", "remove");
+    drill.editor.submit(form).await.expect(200);
+    assert_eq!(drill.voters(Tier::Anonymous).await, 0);
+    // Long after the watch has forgotten how they came.
+    app.advance(Duration::from_secs(20 * 60));
+    watch_tick(&app.app).await.unwrap();
+    run(app, &marked(60, |_| ticks(&[2]))).await;
+    assert_eq!(app.count("SELECT COUNT(*) FROM poll_burst").await, 1);
+    assert_eq!(drill.voters(Tier::Anonymous).await, 0);
 }
 
 /// The editor's request reached another node: the one that knows the ballots follows.

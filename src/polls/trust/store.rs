@@ -94,17 +94,18 @@ pub async fn open(
     due: &Due,
     now: UnixMillis,
 ) -> Result<BurstId, DbErr> {
-    let state = if due.held > 0 {
-        State::Noticed
+    let (state, ballots) = if due.held {
+        (State::Noticed, due.voters.len())
     } else {
-        State::SetAside
+        // Each removal adds its own.
+        (State::SetAside, 0)
     };
     let row = poll_burst::ActiveModel {
         poll_id: Set(due.poll),
         state: Set(state.code()),
         signs: Set(due.signs.iter().map(|sign| sign.bit()).sum()),
         choices: Set(due.pushed.to_stored(poll)),
-        ballots: Set(due.held as i64),
+        ballots: Set(ballots as i64),
         networks: Set(due.networks as i64),
         first_ms: Set(due.first),
         last_ms: Set(due.last),
@@ -178,11 +179,12 @@ pub async fn grow(db: &Db, burst: BurstId, due: &Due) -> Result<Option<State>, D
         return Ok(None);
     };
     let state = State::from_code(row.state);
-    if state == State::Noticed && row.ballots != due.held as i64 {
+    let ballots = due.voters.len() as i64;
+    if state == State::Noticed && row.ballots != ballots {
         let txn = db.write_txn("grow-burst").await?;
         poll_burst::Entity::update_many()
             .set(poll_burst::ActiveModel {
-                ballots: Set(due.held as i64),
+                ballots: Set(ballots),
                 networks: Set(due.networks as i64),
                 last_ms: Set(due.last),
                 ..Default::default()

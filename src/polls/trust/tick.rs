@@ -54,12 +54,12 @@ async fn look(app: &App, now: UnixMillis) -> Result<(), DbErr> {
 
 async fn act(app: &App, due: &Due, now: UnixMillis) -> Result<(), DbErr> {
     let burst = match due.burst {
-        Some(burst) if due.held > 0 => return follow(app, due, burst, now).await,
+        Some(burst) if due.held => return follow(app, due, burst, now).await,
         Some(burst) => burst,
         None if !any_counts(app, due).await? => return Ok(()),
         None => match open(app, due, now).await? {
-            Some(burst) => burst,
-            None => return Ok(()),
+            Some(burst) if !due.held => burst,
+            _ => return Ok(()),
         },
     };
     for voters in due.voters.chunks(AT_ONCE) {
@@ -121,14 +121,15 @@ fn of_voters(voters: &[VoterKey]) -> Selection {
     }
 }
 
-/// Whether any ballot of a new burst counts. Ballots that were set aside before can still be changed by their voters.
+/// Whether any ballot of a new burst counts. Ballots that were set aside before can still be changed by their voters,
+/// which is nothing to report.
 async fn any_counts(app: &App, due: &Due) -> Result<bool, DbErr> {
     for voters in due.voters.chunks(AT_ONCE) {
         if matching(app.db.read(), due.poll, &of_voters(voters)).await? > 0 {
             return Ok(true);
         }
     }
-    Ok(due.held > 0)
+    Ok(false)
 }
 
 /// Records a new burst. `None`: the poll is gone.
@@ -144,7 +145,7 @@ async fn open(app: &App, due: &Due, now: UnixMillis) -> Result<Option<BurstId>, 
     metrics::counter!("canvass_poll_bursts_total").increment(1);
     tracing::warn!(
         poll = due.poll.0,
-        ballots = due.voters.len() + due.held,
+        ballots = due.voters.len(),
         held = due.held,
         networks = due.networks,
         signs = ?due.signs,

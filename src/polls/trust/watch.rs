@@ -46,7 +46,7 @@ pub enum Key {
     Machines,
 }
 
-/// Ballots to set aside: of a new burst, or more of an open one. Empty for a burst that counts so far.
+/// Ballots to set aside, of a new burst or more of an open one; or all those of a burst that counts so far.
 #[derive(Debug, Clone)]
 pub struct Due {
     pub poll: PollId,
@@ -57,9 +57,8 @@ pub struct Due {
     /// What they push.
     pub pushed: Said,
     pub voters: Vec<VoterKey>,
-    /// The number of ballots of the burst so far that are not set aside, because there are too few
-    /// others to compare them with.
-    pub held: usize,
+    /// Whether the ballots are not set aside, because there are too few others to compare them with.
+    pub held: bool,
     /// The number of networks in the whole burst so far, as far as they are remembered.
     pub networks: usize,
     pub first: UnixMillis,

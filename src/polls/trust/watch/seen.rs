@@ -328,9 +328,9 @@ impl Seen {
                     burst: burst.id,
                     signs: burst.signs.clone(),
                     pushed: burst.pushed,
-                    held: if burst.held { burst.waiting.len() } else { 0 },
+                    held: burst.held,
                     voters: if burst.held {
-                        Vec::new()
+                        burst.waiting.iter().copied().collect()
                     } else {
                         burst.waiting.drain().collect()
                     },
