@@ -245,7 +245,7 @@ impl Seen {
         if found.groups.is_empty() {
             return;
         }
-        let mut members = HashSet::new();
+        let mut members = HashMap::new();
         for group in found.groups {
             for trace in &group.traces {
                 // If it was changed since the copy was made, this was taken off then.
@@ -256,7 +256,7 @@ impl Seen {
                 {
                     self.said.remove(trace.said, 1);
                 }
-                members.insert(trace.voter);
+                members.insert(trace.voter, (group.key, trace.said));
             }
             let (Some(first), Some(last)) = (group.traces.first(), group.traces.last()) else {
                 continue;
@@ -282,8 +282,14 @@ impl Seen {
             if trace.taken {
                 continue;
             }
-            if members.contains(&trace.voter) {
+            if let Some((key, before)) = members.get(&trace.voter) {
                 trace.taken = true;
+                if at >= later
+                    && let Some(burst) = self.bursts.get_mut(key)
+                {
+                    burst.says.remove(*before, 1);
+                    burst.says.add(trace.said, 1);
+                }
             } else if at >= later {
                 join(&mut self.bursts, trace);
             }

@@ -92,6 +92,26 @@ fn what_comes_while_a_group_is_judged_joins_its_burst() {
     assert_eq!(voters, 1);
 }
 
+/// So that what it says can be compared, and is right if an editor calls it a crowd.
+#[test]
+fn what_is_changed_while_a_group_is_judged_is_what_its_burst_says() {
+    let (watch, poll) = (Watch::default(), PollId(1));
+    for who in 0..40 {
+        watch.cast(poll, read(1_000 + who, 2));
+    }
+    for who in 0..30 {
+        watch.cast(poll, bare(who, 7, 1));
+    }
+    let mut polls = watch.lock();
+    let seen = polls.get_mut(&poll).expect("seen");
+    let glance = seen.glance(UnixMillis(100));
+    seen.change(bare(0, 7, 2));
+    seen.open(glance.judged());
+    let says: Vec<&Numbers> = seen.bursts.values().map(|burst| &burst.says).collect();
+    assert_eq!(says, [&ballots(1, 29).with(&ballots(2, 1))]);
+    assert_eq!(seen.said, ballots(2, 40).with(&ballots(1, 0)));
+}
+
 #[test]
 fn a_burst_remembers_no_more_networks_than_it_may() {
     let (watch, poll) = (Watch::default(), PollId(1));
