@@ -195,7 +195,9 @@ pub fn push(group: &Numbers, rest: &Numbers, crowd_like: bool) -> Option<Push> {
     if !over.is_nothing() {
         return Some(Push::Yes(over));
     }
-    let most = options.max_by(|a, b| more(*a).total_cmp(&more(*b)));
+    // What nobody in the group says is not what it pushes.
+    let said = options.filter(|key| group.share(*key) > 0.0);
+    let most = said.max_by(|a, b| more(*a).total_cmp(&more(*b)));
     Some(Push::Yes(group.those(|key| Some(key) == most)))
 }
 

@@ -99,6 +99,11 @@ fn each_option_of_each_question_is_compared() {
     let without = numbers(&poll, &[(&[1], 50), (&[3], 50)]);
     let pushed = push(&without, &usual);
     assert_eq!(pushed, Some(Push::Yes(said(&poll, &[3]))));
+    // Everything at most as often as the others, and b is on no ballot at all.
+    let usual = numbers(&poll, &[(&[1, 3], 100)]);
+    let without = numbers(&poll, &[(&[1], 90), (&[3], 10)]);
+    let pushed = push(&without, &usual);
+    assert_eq!(pushed, Some(Push::Yes(said(&poll, &[1]))));
 }
 
 #[test]
