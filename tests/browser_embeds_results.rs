@@ -275,6 +275,22 @@ async fn an_embedded_result_is_live_for_those_who_answered() {
     let seen = here.road.seen();
     let asked = seen.iter().filter(|line| line.contains("/live")).count();
     assert_eq!(asked, 1, "{seen:?}");
+    // A poll that is no longer in the page follows nothing, not even after "back"; put in again, it does.
+    let opened = browser
+        .run(
+            "let opened = 0;
+             const There = window.EventSource;
+             window.EventSource = class extends There { constructor(...asked) { super(...asked); opened += 1; } };
+             const poll = document.querySelector('canvass-poll');
+             const around = poll.parentNode;
+             poll.remove();
+             dispatchEvent(new Event('pageshow'));
+             const removed = opened;
+             around.append(poll);
+             return [removed, opened];",
+        )
+        .await;
+    assert_eq!(opened, json!([0, 1]));
     browser.close().await;
 }
 

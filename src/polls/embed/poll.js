@@ -69,8 +69,8 @@ class CanvassPoll extends HTMLElement {
   connectedCallback() {
     // An element that was moved within the page continues. While the page is loading, its form may not be there yet.
     if (this.shadowRoot) this.watch();
-    else if (document.readyState === "loading") addEventListener("DOMContentLoaded", () => this.start());
-    else this.start();
+    else if (document.readyState !== "loading") this.start();
+    else addEventListener("DOMContentLoaded", () => this.start());
   }
 
   disconnectedCallback() {
@@ -149,11 +149,10 @@ class CanvassPoll extends HTMLElement {
       await styled;
       if (!poll.open) return poll.results ? this.results(poll, closed) : this.show(el("p", { class: "canvass-note" }), closed ?? poll.message);
       poll.plain ? this.frame(poll) : this.draw(poll);
-      if (closed) this.warn(closed);
     } catch {
-      if (closed) this.warn(closed);
-      else this.show(el("p", {}, this.link("", this.words.open)));
+      closed || this.show(el("p", {}, this.link("", this.words.open)));
     }
+    if (closed) this.warn(closed);
   }
 
   link(end, text) {
@@ -221,7 +220,7 @@ class CanvassPoll extends HTMLElement {
       const body = new URLSearchParams(new FormData(form));
       body.set("marker", this.mark(form));
       const waiting = [];
-      this.dispatchEvent(new CustomEvent("canvass-answer", { bubbles: true, composed: true, detail: { body, wait: (promise) => waiting.push(promise) } }));
+      this.dispatchEvent(new CustomEvent("canvass-answer", { bubbles: true, composed: true, detail: { body, wait: (one) => waiting.push(one) } }));
       await Promise.allSettled(waiting);
       let answer;
       for (let tries = 4; ; ) {
@@ -295,7 +294,7 @@ class CanvassPoll extends HTMLElement {
   }
 
   watch(wait = 5) {
-    if (!this.watching || this.live) return;
+    if (this.live || !this.watching || !this.isConnected) return;
     const live = (this.live = new EventSource(this.source + this.watching));
     live.onmessage = (event) => {
       wait = 5;
