@@ -98,7 +98,7 @@ async fn the_progress_of_an_issue_says_that_its_editor_is_signed_out() {
 
 /// Says "no such page" twice, as a proxy does while the server is away.
 const AWAY: &str = "let left = 2; const there = window.fetch; window.still = true;
-    window.fetch = async (...asked) => (left-- > 0 ? new Response('no such page', { status: 404 }) : there(...asked));";
+    window.fetch = async (...asked) => (left-- > 0 ? new Response('<main>no such page</main>', { status: 404 }) : there(...asked));";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_outlasts_a_proxy_that_does_not_find_it() {

@@ -59,10 +59,10 @@ function keepLive(id, pause) {
         failures += 1;
         return again();
       }
-      // What is gone is not found: our own page then says so.
+      // What is gone is not found: our own page then says so, with the body of every editors' page.
       if (!answer.ok && answer.status !== 404) throw new Strange(answer.status);
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      if (!page.querySelector("main")) throw new Strange(answer.status);
+      if (!page.body.matches(".desk")) throw new Strange(answer.status);
       const fresh = page.getElementById(id);
       // Checked again, because the response took some time.
       if (!isInUse(part)) {
