@@ -49,6 +49,31 @@ async fn polls_a_script_that_sends_twice_moves_nothing() {
     }
 }
 
+/// All are changed before the database is asked, and there are so many that compared with themselves they would push
+/// nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_what_is_changed_after_a_restart_is_not_compared_with_itself() {
+    let drill = Drill::fresh().await;
+    let address = |i: usize| format!("198.51.{i}.7");
+    let mut readers = people(&Random::seeded(74), 30, 20, address, |_| 1);
+    for (i, reader) in readers.iter_mut().enumerate() {
+        reader.says = spread(i);
+    }
+    for usual in [readers, marked(600, spread)] {
+        let ran = run(&drill.app, &usual).await;
+        assert_eq!(ran.warned_after_ms, None, "it says what everybody says");
+    }
+    let drill = drill.restarted().await;
+    let mut quick = marked(600, |_| ticks(&[1]));
+    for visitor in &mut quick {
+        visitor.sends /= 20;
+    }
+    run(&drill.app, &quick).await;
+    let bursts = "SELECT COUNT(*) FROM poll_burst";
+    assert_eq!(drill.app.count(bursts).await, 1);
+    assert_eq!(drill.voters(Tier::Anonymous).await, 30);
+}
+
 /// 400 readers from everywhere and a school have answered; then there is a debate, and nine of ten say Yes within five
 /// minutes.
 #[tokio::test(flavor = "multi_thread")]

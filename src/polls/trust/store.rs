@@ -198,9 +198,9 @@ pub async fn grow(db: &Db, burst: BurstId, due: &Due) -> Result<Option<State>, D
     Ok(Some(state))
 }
 
-/// The counting ballots of a poll that a process which has watched it `since` then did not see: earlier ones, and those
-/// of known readers and scripts, as far as they are among the 5,000 most frequent. Those of earlier bursts that count so
-/// far are taken off, since they are no others. Reads every ballot of the poll.
+/// The counting ballots of a poll that a process which has watched it `since` then did not see: earlier ones that were
+/// not changed since, and those of known readers and scripts, as far as they are among the 5,000 most frequent. Those of
+/// earlier bursts that count so far are taken off, since they are no others. Reads every ballot of the poll.
 pub async fn unseen(db: &Db, poll: PollId, since: UnixMillis) -> Result<Numbers, DbErr> {
     #[derive(FromQueryResult)]
     struct Row {
@@ -208,7 +208,7 @@ pub async fn unseen(db: &Db, poll: PollId, since: UnixMillis) -> Result<Numbers,
         n: i64,
     }
     let sql = "SELECT choices, COUNT(*) AS n FROM ballot WHERE poll_id = $1 AND removed IS NULL \
-               AND (cast_ms < $2 OR tier >= $3 OR source = $4) GROUP BY choices ORDER BY n DESC LIMIT 5000";
+               AND (changed_ms < $2 OR tier >= $3 OR source = $4) GROUP BY choices ORDER BY n DESC LIMIT 5000";
     let values: [Value; 4] = [
         poll.into(),
         since.into(),
