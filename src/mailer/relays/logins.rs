@@ -4,7 +4,10 @@
 //! or ten refusals. So the first lane tries, and those that wait for it share its failure. They wait for
 //! `AUTH` alone: a connection that gets no greeting locks no account, and would hold up every other lane for minutes.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    self, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
 
 use tokio::{sync::Mutex, time::Instant};
 
@@ -21,6 +24,8 @@ pub(super) struct Logins {
     accepted: AtomicBool,
     /// Held by the lane that tries. When and why the last attempt failed, if it did.
     failed: Mutex<Option<(Instant, Refusal)>>,
+    /// When the last login was refused.
+    refused_at: sync::Mutex<Option<Instant>>,
 }
 
 impl Logins {
@@ -56,10 +61,28 @@ impl Logins {
             Ok(_) => self.accepted.store(true, Ordering::Release),
             Err(refusal) if refusal.phase == Phase::Auth => {
                 self.accepted.store(false, Ordering::Release);
+                self.refused(Instant::now());
             }
             Err(_) => {}
         }
         logged_in
+    }
+
+    /// When the last login was refused. A lane may be told much later, because it shares the refusal and was waiting for
+    /// its greeting: then this is not a second refusal.
+    pub(super) fn last_refused(&self) -> Option<Instant> {
+        *self.refused_at()
+    }
+
+    /// Records that a login was refused.
+    pub(super) fn refused(&self, at: Instant) {
+        *self.refused_at() = Some(at);
+    }
+
+    fn refused_at(&self) -> sync::MutexGuard<'_, Option<Instant>> {
+        self.refused_at
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn are_accepted(&self) -> bool {

@@ -317,7 +317,8 @@ impl Relays {
             Cause::Usual => "a relay is left alone for a while",
             Cause::Login => "a relay refuses the login and is left alone for a while",
         };
-        route.rest(&route.breaker, cause, words, now, random, why);
+        let since = route.since(cause, now);
+        route.rest(&route.breaker, cause, words, since, random, why);
     }
 
     /// Records that a connection broke in the middle of a mail. A single time may be chance or due to the mail; several

@@ -34,7 +34,7 @@ pub struct Route {
     /// Opens if the relay defers mail after mail: other relays are preferred then. Without others, nothing changes.
     pub(super) slow: Breaker,
     pub(super) quota: Quota,
-    logins: Logins,
+    pub(super) logins: Logins,
     seats: Arc<Semaphore>,
     /// Connections for issues; single mails have one more.
     connections: u32,
@@ -131,6 +131,14 @@ impl Route {
         let session = self.logins.connect(&self.relay).await?;
         self.breaker.logged_in();
         Ok(session)
+    }
+
+    /// When its breaker has to open for this cause: `now`, or when the login was refused that a lane is told of now.
+    pub(super) fn since(&self, cause: Cause, now: Instant) -> Instant {
+        match cause {
+            Cause::Login => self.logins.last_refused().unwrap_or(now),
+            Cause::Usual => now,
+        }
     }
 
     pub(super) fn pace_wait(&self, now: Instant) -> Duration {

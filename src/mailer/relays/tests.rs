@@ -202,6 +202,22 @@ fn a_mail_that_is_not_sent_after_all_lets_another_try() {
     assert!(choose().is_some());
 }
 
+/// A lane that waited long for its greeting shares the refusal, when the pause after it is over.
+#[test]
+fn a_refused_login_counts_once_however_late_a_lane_is_told() {
+    let (relays, random) = (relays(&[1], |_, _| ()), Random::seeded(1));
+    let refused = Instant::now();
+    let rests = |now| relays.rests(0, Cause::Login, &words(535, "5.7.8"), now, AT, &random);
+    relays.route(0).logins.refused(refused);
+    rests(refused);
+    let late = refused + Duration::from_secs(5);
+    rests(late);
+    assert!(takes(&relays, late), "it is tried again");
+    relays.route(0).logins.refused(late);
+    rests(late);
+    assert!(!takes(&relays, late + Duration::from_secs(800)));
+}
+
 #[test]
 fn a_day_without_grants_in_hand_is_asked_before_a_relay_is_tried() {
     let relays = relays(&[1], |_, settings| settings.per_day = 10);
