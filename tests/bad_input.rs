@@ -168,16 +168,8 @@ async fn post(world: &World, visitor: Visitor, url: &str, body: &Body) -> Option
     if !body.kind.is_empty() {
         request = request.header("content-type", body.kind);
     }
-    // Once in thousands of requests, on a busy machine, a kept connection has said nothing more. A new one must.
-    let again = request.try_clone().unwrap();
-    let sent = match timeout(PATIENCE, request.send()).await {
-        Ok(sent) => sent,
-        Err(_) => {
-            println!("{visitor:?} {url} {body}: no answer; asked again");
-            let sent = timeout(PATIENCE, again.header("connection", "close").send()).await;
-            sent.unwrap_or_else(|_| panic!("{visitor:?} {url} {body}: no answer"))
-        }
-    };
+    let sent = timeout(PATIENCE, request.send()).await;
+    let sent = sent.unwrap_or_else(|_| panic!("{visitor:?} {url} {body}: no answer"));
     sent.ok().map(|answer| answer.status())
 }
 

@@ -107,8 +107,10 @@ impl Road {
         let traffic = Arc::new(Mutex::new(Traffic::default()));
         let forward = Forward {
             to: format!("http://{address}"),
+            // For the same reason as in `World`.
             client: reqwest::Client::builder()
                 .no_proxy()
+                .pool_max_idle_per_host(0)
                 .redirect(reqwest::redirect::Policy::none())
                 .build()
                 .unwrap(),

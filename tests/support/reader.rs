@@ -28,6 +28,8 @@ impl Reader {
             .cookie_store(true)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
+            // For the same reason as in `World`.
+            .pool_max_idle_per_host(0)
             .build()
             .unwrap();
         Self {

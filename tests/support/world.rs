@@ -123,8 +123,11 @@ impl World {
             ("file", "results.csv".to_owned()),
         ]);
         Self {
+            // A request over a connection that was just closed after a refusal may wait for ever in the client
+            // (hyperium/hyper#4122): then a silence would not be the server's.
             client: Client::builder()
                 .no_proxy()
+                .pool_max_idle_per_host(0)
                 .redirect(reqwest::redirect::Policy::none())
                 .build()
                 .unwrap(),
