@@ -75,6 +75,12 @@ where
         }
     }
 
+    /// How many requests are waiting in all queues, not counting those being written.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.queues.iter().map(GroupCommit::waiting).sum()
+    }
+
     /// The pulses of the writers.
     #[must_use]
     pub fn pulses(&self) -> Vec<Pulse> {
