@@ -12,6 +12,7 @@ use canvass::types::Secret;
 use crate::program::words;
 use crate::support::app::TestApp;
 use crate::support::database::TestDatabase;
+use crate::support::wait::Waiting;
 
 pub const KEY: &str = "a secret key of at least 32 characters";
 
@@ -116,12 +117,11 @@ async fn a_backup_is_one_moment_of_a_database_in_use() {
     );
     // Nothing was changed: restoring to the same place works with the right key.
     // PostgreSQL takes a moment to end the connection of the one that was refused.
+    let waiting = Waiting::until("PostgreSQL has ended the connection");
+    let waiting = waiting.every(Duration::from_millis(100));
     let mut restored = canvass(there, &other.url, KEY, &restore);
-    for _ in 0..50 {
-        if !words(&restored).contains("open connections") {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    while words(&restored).contains("open connections") {
+        waiting.still(words(&restored)).await;
         restored = canvass(there, &other.url, KEY, &restore);
     }
     let said = done(&restored);

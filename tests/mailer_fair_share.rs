@@ -36,8 +36,8 @@ async fn single_mails_overtake_a_slow_issue_also_when_the_reserved_lane_is_stuck
     let mut took = Vec::new();
     for n in 0..SINGLES {
         let to = format!("s{n}@example.org");
-        asked.insert(to.clone(), Instant::now());
         enqueue(&app, &to).await;
+        asked.insert(to, Instant::now());
         // Fifty a second, as on a lively day.
         tokio::time::sleep(Duration::from_millis(20)).await;
         collect(&server, &mut asked, &mut took);

@@ -1,20 +1,19 @@
 //! Single mails: from the transaction of their cause to the relay, or a row that says why not.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use canvass::config::InDoubt;
 use canvass::db;
 use canvass::mailer::outbox;
+use tokio::time::Instant;
 
 use crate::support::app::TestApp;
 use crate::support::issues::{app_with, hand_over, subscribe};
 use crate::support::single_mails::{enqueue, mail};
 use crate::support::smtp_server::{Act, At, SmtpServer};
 use crate::support::wait::PATIENCE;
-
-const SECOND: Duration = Duration::from_secs(1);
 
 async fn wait_for_state(app: &TestApp, state: i16, n: i64) {
     let sql = format!("SELECT COUNT(*) FROM outbox WHERE state = {state}");
@@ -24,14 +23,19 @@ async fn wait_for_state(app: &TestApp, state: i16, n: i64) {
 #[tokio::test]
 async fn a_mail_is_at_the_relay_within_a_second_of_its_commit_while_an_issue_goes_out() {
     let server = SmtpServer::start().await;
-    server.rule(At::Dot, "reader", Act::Wait(Duration::from_millis(5)), None);
+    server.rule(
+        At::Dot,
+        "reader",
+        Act::Wait(Duration::from_millis(50)),
+        None,
+    );
     let app = app_with(&server, |_| {}).await;
     let daily = app.newsletter("daily").await;
     subscribe(&app, &daily, 600).await;
     hand_over(&app, &daily, Duration::ZERO).await;
     server.wait_for(5, PATIENCE).await;
     let mut took = Vec::new();
-    for n in 0..5 {
+    for n in 0..9 {
         let to = format!("ada{n}@example.org");
         enqueue(&app, &to).await;
         let committed = Instant::now();
@@ -39,10 +43,10 @@ async fn a_mail_is_at_the_relay_within_a_second_of_its_commit_while_an_issue_goe
         took.push(committed.elapsed());
         assert!(came.raw.contains("Auto-Submitted: auto-generated"));
     }
-    assert!(server.count() < 605, "the issue was still going out");
-    // Other programs of the machine may delay one or two of them.
-    took.sort();
-    assert!(took[2] < SECOND, "{took:?}");
+    assert!(server.count() < 609, "the issue was still going out");
+    took.sort_unstable();
+    // A busy machine may stall for longer, but not at most of them.
+    assert!(took[4] < Duration::from_secs(1), "{took:?}");
 }
 
 /// Only the commit rings the bell: neither an early look nor a rolled-back transaction does.

@@ -257,9 +257,14 @@ async fn a_message_that_is_accepted_late_is_accepted() {
             ..Offers::default()
         })
         .await;
-        // The time-out is half a second; the last words are awaited for another one.
-        server.rule(At::Dot, "", Act::Wait(Duration::from_millis(900)), None);
-        let mut session = Session::connect(&relay(&server.url())).await.unwrap();
+        server.rule(At::Dot, "", Act::Wait(Duration::from_secs(3)), None);
+        let mut relay = relay(&server.url());
+        relay.patience = Patience {
+            dot: Duration::from_millis(500),
+            last_words: Duration::from_secs(60),
+            ..Patience::of(Duration::from_secs(20))
+        };
+        let mut session = Session::connect(&relay).await.unwrap();
         let [this, next] =
             ["a@x.example", "b@x.example"].map(|to| Envelope::new("news@example.org", to).unwrap());
         let ready = session.open(&this).await.unwrap();

@@ -172,18 +172,18 @@ impl Server {
 
     /// Starts it; `how` wraps the plain command.
     async fn start_by(database: &TestDatabase, how: fn(Command) -> Command) -> Self {
-        let server = Self::spawn_by(database, how);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        drop(listener);
+        let server = Self::spawn_by(database, &address, how);
         wait::until("the server is ready", async || server.is_ready().await).await;
         server
     }
 
-    /// The same, without waiting until it is ready.
-    pub fn spawn_by(database: &TestDatabase, how: fn(Command) -> Command) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        drop(listener);
+    /// The same at this address, without waiting until it is ready.
+    pub fn spawn_by(database: &TestDatabase, address: &str, how: fn(Command) -> Command) -> Self {
         let settings = [
-            ("CANVASS_HTTP__BIND", address.as_str()),
+            ("CANVASS_HTTP__BIND", address),
             ("CANVASS_DATABASE__URL", &database.url),
             ("CANVASS_MAIL__TRANSPORT", "mailbox"),
             ("CANVASS_MAIL__ALLOW_CAPTURE", "true"),

@@ -77,8 +77,13 @@ impl TestDatabase {
             return Self::copy_of(name).await;
         }
         let copy = Self::empty().await;
-        let file = |database: &Self| database.dir.path().join("canvass.db");
-        std::fs::copy(file(self), file(&copy)).unwrap();
+        // The write-ahead log, too: closing leaves it if the last checkpoint could not finish.
+        for name in ["canvass.db", "canvass.db-wal"] {
+            let file = self.dir.path().join(name);
+            if file.exists() {
+                std::fs::copy(file, copy.dir.path().join(name)).unwrap();
+            }
+        }
         copy
     }
 

@@ -44,6 +44,8 @@ pub struct Patience {
     /// From the final dot to the reply. A shorter time-out causes duplicates, because the server may be about to say
     /// 250.
     pub dot: Duration,
+    /// For the reply of a server that refused to read the whole message, or did not reply in time.
+    pub last_words: Duration,
 }
 
 impl Default for Patience {
@@ -55,12 +57,13 @@ impl Default for Patience {
             command: minutes(5),
             data: minutes(2),
             dot: minutes(10),
+            last_words: Duration::from_secs(1),
         }
     }
 }
 
 impl Patience {
-    /// The same time-out for every step.
+    /// The same time-out for every step, but the default for the last words.
     #[must_use]
     pub fn of(limit: Duration) -> Self {
         Self {
@@ -69,6 +72,7 @@ impl Patience {
             command: limit,
             data: limit,
             dot: limit,
+            ..Self::default()
         }
     }
 }

@@ -20,9 +20,6 @@ mod greeted;
 
 pub use greeted::Greeted;
 
-/// How long a server's reply is awaited if it refused to read the whole message.
-const LAST_WORDS: Duration = Duration::from_secs(1);
-
 /// A connection after `EHLO` and, if configured, `AUTH`.
 pub struct Session {
     connection: AsyncSmtpConnection,
@@ -341,7 +338,7 @@ impl Session {
     async fn cut_off(&mut self, why: String) -> Outcome {
         let doubtful = self.heard.dot_written();
         let said = self.connection.read_response();
-        let said = step(&self.heard, 0, LAST_WORDS, said).await;
+        let said = step(&self.heard, 0, self.patience.last_words, said).await;
         match said.map_err(|error| refusal(Phase::Dot, error).kind) {
             // Replies come in order, so it is the one to the dot, if the server can have read that.
             Ok(reply) if self.heard.dot_sent() && u16::from(reply.code()) / 100 == 2 => {
