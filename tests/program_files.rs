@@ -1,7 +1,7 @@
 //! Files that commands write: complete or not at all.
 
 use std::fs::File;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -60,7 +60,7 @@ async fn an_export_replaces_no_pipe_and_no_link() {
             .success()
     );
     let link = dir.join("link");
-    std::os::unix::fs::symlink(dir.join("list.csv"), &link).unwrap();
+    symlink(dir.join("list.csv"), &link).unwrap();
     for special in [&pipe, &link] {
         let name = special.display().to_string();
         let arguments = [
@@ -77,6 +77,39 @@ async fn an_export_replaces_no_pipe_and_no_link() {
     let kind = |path: &Path| std::fs::symlink_metadata(path).unwrap().file_type();
     assert!(kind(&pipe).is_fifo());
     assert!(kind(&link).is_symlink());
+}
+
+/// Others who may write to the directory could have put a link there, or a file that they can read.
+#[tokio::test]
+async fn an_incomplete_file_is_always_a_new_one() {
+    let database = TestDatabase::migrated().await;
+    let dir = database.dir.path();
+    let part = dir.join("first.backup.part");
+    let other = dir.join("other");
+    std::fs::write(&other, "somebody else's").unwrap();
+    let backup = |name: &str| {
+        let file = dir.join(name).display().to_string();
+        canvass(dir, &database.url, KEY, &["backup", &file])
+    };
+    let is_private = |name: &str| {
+        let made = std::fs::symlink_metadata(dir.join(name)).unwrap();
+        made.is_file() && made.permissions().mode() & 0o077 == 0
+    };
+    symlink(&other, &part).unwrap();
+    done(&backup("first.backup"));
+    assert!(is_private("first.backup"));
+
+    let part = dir.join("second.backup.part");
+    std::fs::write(&part, "half of it").unwrap();
+    std::fs::set_permissions(&part, std::fs::Permissions::from_mode(0o644)).unwrap();
+    done(&backup("second.backup"));
+    assert!(is_private("second.backup"));
+
+    let lock = dir.join("third.backup.part.lock");
+    symlink(&other, &lock).unwrap();
+    refused(&backup("third.backup"), "is not a regular file");
+    let left = std::fs::read_to_string(&other).unwrap();
+    assert_eq!(left, "somebody else's");
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! leaves the earlier file as it was. Only its owner can read it, because it holds addresses.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -19,11 +20,11 @@ pub(super) struct Part {
 }
 
 impl Part {
-    /// Creates it, or empties one that an interrupted command has left.
+    /// Creates it, in place of one that an interrupted command has left.
     ///
     /// # Errors
-    /// If it cannot be written, another command is writing it, or what it would replace is no regular file: a device, a
-    /// pipe or a link would not be written to.
+    /// If it cannot be written, another command is writing it, or its lock or what it would replace is no regular file:
+    /// a device, a pipe or a link would not be written to.
     pub(super) fn of(to: &Path) -> Result<Self, Failed> {
         if std::fs::symlink_metadata(to).is_ok_and(|there| !there.is_file()) {
             return Err(Failed::Used(format!(
@@ -33,12 +34,15 @@ impl Part {
         }
         let (path, lock) = (beside(to, ".part"), beside(to, ".part.lock"));
         let used = |problem: &str| Failed::Used(format!("{}: {problem}", path.display()));
-        let open = |name: &Path| {
-            let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(true).mode(0o600);
-            options.open(name).map_err(|e| used(&e.to_string()))
-        };
-        let locked = open(&lock)?;
+        let failed = |error: io::Error| used(&error.to_string());
+        if std::fs::symlink_metadata(&lock).is_ok_and(|there| !there.is_file()) {
+            let lock = lock.display();
+            return Err(used(&format!("its lock {lock} is not a regular file")));
+        }
+        let mut options = OpenOptions::new();
+        options.write(true).mode(0o600);
+        let locked = options.clone().create(true).truncate(false).open(&lock);
+        let locked = locked.map_err(failed)?;
         let busy = "another command is writing this file";
         match locked.try_lock() {
             // Some network file systems have no locks.
@@ -47,10 +51,15 @@ impl Part {
         }
         // The other command removes its lock at its end: this may be what it has just removed.
         let ours = locked.metadata()?.ino();
-        if !std::fs::metadata(&lock).is_ok_and(|there| there.ino() == ours) {
+        if !std::fs::symlink_metadata(&lock).is_ok_and(|there| there.ino() == ours) {
             return Err(used(busy));
         }
-        let file = open(&path)?;
+        // An existing file could be a link, or readable by others.
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        let file = options.create_new(true).open(&path).map_err(failed)?;
         Ok(Self {
             path,
             file,
