@@ -1,8 +1,10 @@
 //! A database that was copied by other means than a backup: the copy sends no issue that the original may have sent.
 
+use canvass::db::run;
+
 use crate::backup::{at_work, number, write};
 use crate::support::app::TestApp;
-use crate::support::database::{TestDatabase, server_needed};
+use crate::support::database::{TestDatabase, server_needed, sqlite_needed};
 use crate::support::editor::signed_in;
 
 const SCHEDULED: &str = "SELECT COUNT(*) FROM issue WHERE state = 1";
@@ -38,6 +40,28 @@ async fn a_copy_of_a_database_starts_with_its_issues_held_back() {
     let db = copy.open().await;
     assert_eq!(number(&db, PAUSED).await, 1, "it was left as it was");
     db.close().await.unwrap();
+}
+
+/// A kernel, or a file system, that begins to tell when a file was created.
+#[tokio::test]
+async fn a_file_whose_age_becomes_known_is_no_copy() {
+    if !sqlite_needed() {
+        return;
+    }
+    let database = at_work().await.stop().await;
+    let db = database.open().await;
+    let place = db.place().await.unwrap().unwrap();
+    let (inode, _) = place.split_once(' ').unwrap();
+    let txn = db.write_txn("test").await.unwrap();
+    let untold = format!("UPDATE setting SET value = '{inode} 0' WHERE name = 'home'");
+    run(&*txn, untold, []).await.unwrap();
+    txn.commit().await.unwrap();
+    db.close().await.unwrap();
+    let app = TestApp::on(database).await;
+    assert_eq!(app.count(SCHEDULED).await, 1);
+    let now_told =
+        format!("SELECT COUNT(*) FROM setting WHERE name = 'home' AND value = '{place}'");
+    assert_eq!(app.count(&now_told).await, 1);
 }
 
 #[tokio::test]

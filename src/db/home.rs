@@ -12,7 +12,7 @@ use std::time::UNIX_EPOCH;
 
 use sea_orm::{DbErr, Value};
 
-use super::{Backend, Db, WriteTxn, fetch_one, run};
+use super::{Backend, Db, WriteTxn, fetch_one, find_value, run};
 
 impl Db {
     /// Identifies the place of this database; `None` if it has none, like one in memory, or if the server does not tell
@@ -34,25 +34,62 @@ impl Db {
     }
 }
 
+/// In place of the time when a file was created, if the system does not tell it.
+const UNTOLD: &str = "0";
+
 fn place_of(file: &Path) -> Option<String> {
     let there = std::fs::metadata(file).ok()?;
-    // Not every file system knows it.
     let created = there.created().ok();
     let created = created.and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-    let created = created.map_or(0, |at| at.as_nanos());
+    let created = created.map_or_else(|| UNTOLD.to_owned(), |at| at.as_nanos().to_string());
     Some(format!("{} {created}", there.ino()))
+}
+
+/// Whether both are one place. Another kernel may tell the time when a file was created, or no longer tell it: then the
+/// inode has to do.
+fn are_one(place: &str, other: &str) -> bool {
+    match (place.split_once(' '), other.split_once(' ')) {
+        (Some((inode, created)), Some((other_inode, other_created)))
+            if [created, other_created].contains(&UNTOLD) =>
+        {
+            inode == other_inode
+        }
+        _ => place == other,
+    }
 }
 
 /// Notes that the database is in `place`. Returns whether it was elsewhere before; of several nodes that start at
 /// once, one gets true.
 pub async fn note_place(txn: &WriteTxn, place: &str) -> Result<bool, DbErr> {
-    let change = "UPDATE setting SET value = $1 WHERE name = 'home' AND value <> $1";
-    let changed = run(&**txn, change, [Value::from(place)]).await?;
-    if changed.rows_affected() > 0 {
-        return Ok(true);
+    let noted = "SELECT value FROM setting WHERE name = 'home'";
+    let Some(noted) = find_value::<String>(&**txn, noted, []).await? else {
+        let first =
+            "INSERT INTO setting (name, value) VALUES ('home', $1) ON CONFLICT (name) DO NOTHING";
+        run(&**txn, first, [Value::from(place)]).await?;
+        return Ok(false);
+    };
+    let moved = !are_one(place, &noted);
+    let change = "UPDATE setting SET value = $1 WHERE name = 'home' AND value = $2 AND value <> $1";
+    let values = [Value::from(place), Value::from(noted)];
+    let changed = run(&**txn, change, values).await?;
+    Ok(moved && changed.rows_affected() > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_creation_counts_if_it_is_told_both_times() {
+        for (place, other, expected) in [
+            ("7 100", "7 100", true),
+            ("7 100", "7 200", false),
+            ("7 0", "7 100", true),
+            ("7 100", "7 0", true),
+            ("7 0", "8 100", false),
+            ("7 0", "8 0", false),
+        ] {
+            assert_eq!(are_one(place, other), expected, "{place}, {other}");
+        }
     }
-    let first =
-        "INSERT INTO setting (name, value) VALUES ('home', $1) ON CONFLICT (name) DO NOTHING";
-    run(&**txn, first, [Value::from(place)]).await?;
-    Ok(false)
 }
