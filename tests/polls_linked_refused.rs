@@ -78,10 +78,12 @@ async fn polls_linked_a_tick_is_kept_for_the_second_press() {
     asked(&app).await;
     let reader = app.reader();
     let confirm = left(&app, &reader, true).await;
-    let mut form = confirm.the_form().tick("link", "1");
+    let mut form = confirm.says("tick it again here").the_form();
+    form = form.tick("link", "1");
     form.fields.push(("untouched".to_owned(), "1".to_owned()));
     let again = reader.submit(form).await.expect(409);
-    assert!(is_ticked(&again));
+    let again = again.says("Without the tick, the answer stays secret");
+    assert!(is_ticked(&again) && !again.text().contains("tick it again here"));
     let form = again.the_form().tick("person", "1");
     reader.submit(form).await.expect(200);
     assert_eq!(links(&app).await, one(2));

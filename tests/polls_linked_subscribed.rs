@@ -48,7 +48,10 @@ async fn polls_linked_the_tick_of_a_subscriber_travels_in_the_mail() {
     let mut program = page.the_form().tick("link", "1");
     program.fields.push(("untouched".into(), "1".into()));
     let asked = phone.submit(program).await.expect(409);
-    assert!(is_ticked(&asked.says("tick the box below")));
+    let asked = asked
+        .says("tick the box below")
+        .says("It is ticked as it was");
+    assert!(is_ticked(&asked) && !asked.text().contains("tick it again here"));
     assert_eq!(links(&app).await, []);
     let done = phone.submit(page.the_form().tick("link", "1")).await;
     done.expect(200)
