@@ -5,7 +5,8 @@
 //!     cargo bench --bench mail -- fair            an issue beside another whose provider is slow, or defers every mail
 //!     cargo bench --bench mail -- long            10,000, 100,000 and 1,000,000 recipients, with editors' pages and confirmations meanwhile
 //!
-//! Alternating, three times, medians: `smtp-source` against `smtp-sink` (the limit), then Canvass against the same
+//! Alternating, three times, medians (of the shares, too, with the lowest and the highest: the speed of a shared machine
+//! can double within a minute, and the share falls with it): `smtp-source` against `smtp-sink` (the limit), then Canvass against the same
 //! sink with a durable ledger: SQLite with `synchronous=FULL`, or a PostgreSQL of its own with
 //! `synchronous_commit=on`. The far relay answers after 20 ms; its limit is a pipelining client without a ledger.
 //! The two programs come with Postfix and are required; PostgreSQL is skipped if it is not installed. Everything is
@@ -295,20 +296,29 @@ async fn send(dir: &Path, database: &str, relay: u16, case: Case) -> Sent {
 
 fn heading() {
     println!("{RECIPIENTS} recipients, medians of {RUNS}");
-    println!("database   octets  conns    limit/s     ours/s   share   CPU s/1,000   peak MB");
+    println!(
+        "database   octets  conns    limit/s     ours/s   share (from, to)   CPU s/1,000   peak MB"
+    );
 }
 
 /// `numbers`: the limit and our rate, per second; CPU seconds for 1,000; the peak in MB. `aim`: the share to reach,
 /// in percent.
 fn line(case: Case, what: &str, aim: Option<f64>, numbers: [Vec<f64>; 4]) {
+    let [limit, ours, ..] = &numbers;
+    let of_limit = ours
+        .iter()
+        .zip(limit)
+        .map(|(ours, limit)| ours * 100.0 / limit);
+    let mut shares: Vec<f64> = of_limit.collect();
+    let share = median(&mut shares);
+    let (low, high) = (shares[0], shares[shares.len() - 1]);
     let [limit, ours, cpu, peak] = numbers.map(|mut of_runs| median(&mut of_runs));
-    let share = ours * 100.0 / limit;
     let aim = aim.map_or(String::new(), |aim| {
         let outcome = if share >= aim { "reached" } else { "missed" };
         format!(" (aim {aim:.0} %: {outcome})")
     });
     println!(
-        "{:10} {:6} {:6} {limit:10.0} {ours:10.0} {share:6.0} % {cpu:13.3} {peak:9.1}{what}{aim}",
+        "{:10} {:6} {:6} {limit:10.0} {ours:10.0} {share:6.0} % ({low:3.0}, {high:3.0}) {cpu:13.3} {peak:9.1}{what}{aim}",
         name(case.postgres),
         case.octets,
         case.connections,

@@ -3,7 +3,8 @@
 //!     cargo bench --bench votes
 //!
 //! On SQLite (`synchronous=FULL`), and on a PostgreSQL of our own (default settings: `synchronous_commit=on`) if it
-//! is installed. At 64 and 256 kept-alive connections, three times alternating, medians: `POST /nothing` on a bare
+//! is installed. At 64 and 256 kept-alive connections, three times alternating, medians (of the shares, too, with the
+//! lowest and the highest: the speed of a shared machine can double within a minute): `POST /nothing` on a bare
 //! axum router (the limit), then `POST /p/trust` on the whole of Canvass, with a new voter each time: a browser
 //! that never answered here, without scripts and (with the marker that the page made) with them; and at 64 connections
 //! also browsers with a cookie from another poll, whose keys are spread over the table. No proof of work is sent: to
@@ -97,10 +98,16 @@ async fn measure(name: &str, urls: Option<(&str, &str)>, aim: f64) -> usize {
         }
         counted += votes;
         let after = stage.groups().await;
+        let of_limit = ours
+            .iter()
+            .zip(&limit)
+            .map(|(ours, limit)| ours * 100.0 / limit);
+        let mut shares: Vec<f64> = of_limit.collect();
+        let (share, slow) = (median(&mut shares), median(&mut p99));
+        let (low, high) = (shares[0], shares[shares.len() - 1]);
         let (limit, ours) = (median(&mut limit), median(&mut ours));
-        let (share, slow) = (ours * 100.0 / limit, median(&mut p99));
         println!(
-            "{connections} connections{}: empty handler {limit:.0}/s, durable answers {ours:.0}/s = {share:.0} %{}",
+            "{connections} connections{}: empty handler {limit:.0}/s, durable answers {ours:.0}/s = {share:.0} % ({low:.0} to {high:.0}){}",
             match browsers {
                 Browsers::Plain => "",
                 Browsers::Scripted(_) => ", browsers with scripts",
