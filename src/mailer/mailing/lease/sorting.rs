@@ -170,12 +170,13 @@ async fn people(
         erased: bool,
         state: Option<i16>,
     }
+    // Not a join: PostgreSQL would read all subscriptions to join them with a batch, up to some ten thousands.
     let rows: Vec<Row> = db::find_all(
         app.db.read(),
         format!(
-            "SELECT r.id, r.email, r.email_key, r.name, r.erased_ms IS NOT NULL AS erased, s.state
-             FROM reader r LEFT JOIN subscription s ON s.newsletter_id = $1 AND s.reader_id = r.id
-             WHERE r.id IN {list}"
+            "SELECT r.id, r.email, r.email_key, r.name, r.erased_ms IS NOT NULL AS erased,
+               (SELECT s.state FROM subscription s WHERE s.newsletter_id = $1 AND s.reader_id = r.id) AS state
+             FROM reader r WHERE r.id IN {list}"
         ),
         std::iter::once(newsletter.0.into()).chain(ids),
     )
