@@ -19,6 +19,8 @@ mod fair;
 mod relays;
 mod seed;
 mod sender;
+#[path = "../shares.rs"]
+mod shares;
 
 use std::path::Path;
 use std::time::Duration;
@@ -26,6 +28,7 @@ use std::time::Duration;
 use self::cluster::Cluster;
 use self::relays::Sink;
 use self::sender::{Program, Sent};
+use self::shares::Shares;
 
 const RUNS: usize = 3;
 const RECIPIENTS: usize = 10_000;
@@ -305,13 +308,11 @@ fn heading() {
 /// in percent.
 fn line(case: Case, what: &str, aim: Option<f64>, numbers: [Vec<f64>; 4]) {
     let [limit, ours, ..] = &numbers;
-    let of_limit = ours
-        .iter()
-        .zip(limit)
-        .map(|(ours, limit)| ours * 100.0 / limit);
-    let mut shares: Vec<f64> = of_limit.collect();
-    let share = median(&mut shares);
-    let (low, high) = (shares[0], shares[shares.len() - 1]);
+    let Shares {
+        median: share,
+        low,
+        high,
+    } = Shares::of(ours, limit);
     let [limit, ours, cpu, peak] = numbers.map(|mut of_runs| median(&mut of_runs));
     let aim = aim.map_or(String::new(), |aim| {
         let outcome = if share >= aim { "reached" } else { "missed" };

@@ -22,6 +22,8 @@
 mod cluster;
 mod load;
 mod promises;
+#[path = "../shares.rs"]
+mod shares;
 mod stage;
 
 use std::io::Write as _;
@@ -30,6 +32,7 @@ use std::time::{Duration, Instant};
 
 use self::cluster::Cluster;
 use self::load::{Browsers, Limits, load};
+use self::shares::Shares;
 use self::stage::Stage;
 
 const TURNS: usize = 3;
@@ -98,13 +101,12 @@ async fn measure(name: &str, urls: Option<(&str, &str)>, aim: f64) -> usize {
         }
         counted += votes;
         let after = stage.groups().await;
-        let of_limit = ours
-            .iter()
-            .zip(&limit)
-            .map(|(ours, limit)| ours * 100.0 / limit);
-        let mut shares: Vec<f64> = of_limit.collect();
-        let (share, slow) = (median(&mut shares), median(&mut p99));
-        let (low, high) = (shares[0], shares[shares.len() - 1]);
+        let Shares {
+            median: share,
+            low,
+            high,
+        } = Shares::of(&ours, &limit);
+        let slow = median(&mut p99);
         let (limit, ours) = (median(&mut limit), median(&mut ours));
         println!(
             "{connections} connections{}: empty handler {limit:.0}/s, durable answers {ours:.0}/s = {share:.0} % ({low:.0} to {high:.0}){}",

@@ -170,7 +170,7 @@ async fn people(
         erased: bool,
         state: Option<i16>,
     }
-    // Not a join: PostgreSQL would read all subscriptions to join them with a batch, up to some ten thousands.
+    // Not a join: with 10,000 subscriptions PostgreSQL reads all of them to join them with a batch.
     let rows: Vec<Row> = db::find_all(
         app.db.read(),
         format!(
