@@ -238,9 +238,7 @@ impl Line {
                 if other == way || relays.route(other).has_seat() {
                     continue;
                 }
-                if let Some(session) = place.take().and_then(|place| place.session) {
-                    session.quit().await;
-                }
+                leave(place).await;
             }
         }
         self.places[way].is_some()
@@ -342,10 +340,17 @@ impl Line {
     /// Closes the connections, if there are any.
     pub(super) async fn close(&mut self) {
         for place in &mut self.places {
-            if let Some(session) = place.take().and_then(|place| place.session) {
-                session.quit().await;
-            }
+            leave(place).await;
         }
+    }
+}
+
+/// Closes the connection, if there is one, and gives up its slot after that: another lane may take it at once.
+async fn leave(place: &mut Option<Place>) {
+    if let Some(mut place) = place.take()
+        && let Some(session) = place.session.take()
+    {
+        session.quit().await;
     }
 }
 
