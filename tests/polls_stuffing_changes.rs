@@ -75,6 +75,20 @@ async fn polls_what_is_changed_after_a_restart_is_not_compared_with_itself() {
     assert_eq!(drill.voters(Tier::Anonymous).await, 30);
 }
 
+/// Two looks at once would both record a burst that one of them is still writing down.
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_the_watch_looks_once_at_a_time() {
+    let drill = Drill::fresh().await;
+    let app = drill.app.app.clone();
+    let watch = app.polls.watch.clone();
+    let turn = watch.turn().await;
+    let looking = tokio::spawn(async move { watch_tick(&app).await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(!looking.is_finished());
+    drop(turn);
+    looking.await.unwrap().unwrap();
+}
+
 /// 400 readers from everywhere and a school have answered; then there is a debate, and nine of ten say Yes within five
 /// minutes.
 #[tokio::test(flavor = "multi_thread")]

@@ -25,9 +25,10 @@ const REASON: &str = "Set aside by the program until an editor has looked: these
 /// # Errors
 /// A database error; ballots that were not set aside are tried again.
 pub async fn tick(app: &App) -> Result<(), DbErr> {
+    let watch = &app.polls.watch;
+    let _turn = watch.turn().await;
     let now = app.clock.now();
     let mut failed = None;
-    let watch = &app.polls.watch;
     look(app, now).await?;
     for (poll, since) in watch.short(now) {
         match store::unseen(&app.db, poll, since).await {

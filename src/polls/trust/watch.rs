@@ -69,8 +69,8 @@ pub struct Due {
 #[derive(Debug, Default)]
 pub struct Watch {
     polls: Mutex<HashMap<PollId, Seen>>,
-    /// Held during a look: two looks at once would find the same.
-    turn: Mutex<()>,
+    /// See [`turn`](Self::turn).
+    turn: tokio::sync::Mutex<()>,
     /// The key of [`Watch::shape`].
     shapes: RandomState,
 }
@@ -135,9 +135,13 @@ impl Watch {
         })
     }
 
+    /// To be held from a look until what it found is stored: two at once would find, and record, the same.
+    pub async fn turn(&self) -> impl Drop {
+        self.turn.lock().await
+    }
+
     /// Looks for new bursts, which may take some tens of milliseconds.
     pub fn look(&self, now: UnixMillis) {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let polls: Vec<PollId> = self.lock().keys().copied().collect();
         for poll in polls {
             let glance = self.lock().get_mut(&poll).and_then(|seen| {
