@@ -170,6 +170,24 @@ async fn polls_linked_an_issue_goes_to_those_who_agreed_and_answered_so() {
     links(&app).await;
 }
 
+#[tokio::test]
+async fn polls_linked_a_second_click_leads_to_the_same_draft() {
+    let (app, poll, editor) = newsroom(10).await;
+    for (reader, _) in readers(&app).await {
+        answer(&app, poll, reader, 1, true).await;
+    }
+    let form = chosen(&editor, &["1"]).await;
+    let draft = editor.submit(form.clone()).await.expect(200).url;
+    // The same words, to more readers: meant.
+    let wider = chosen(&editor, &["1", "2"]).await;
+    let other = editor.submit(wider.clone()).await.expect(200).url;
+    assert_ne!(other, draft);
+    assert_eq!(editor.submit(form).await.expect(200).url, draft);
+    assert_eq!(editor.submit(wider).await.expect(200).url, other);
+    assert_eq!(app.count("SELECT COUNT(*) FROM issue").await, 2);
+    assert_eq!(app.count("SELECT COUNT(*) FROM issue_segment").await, 2);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_linked_a_segment_that_has_become_small_is_not_written_to() {
     let (app, poll, editor) = newsroom(10).await;

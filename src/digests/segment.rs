@@ -24,11 +24,7 @@ pub async fn write_to_segment(
              You can withdraw that agreement at any time on the page where you choose what you receive.\n"
         ),
     };
-    let txn = app.db.write_txn("issue_to_segment").await?;
-    let id = write::create_in(&txn, app, newsletter, &content, Some(editor)).await?;
-    store::narrow(&txn, id, segment).await?;
-    txn.commit().await?;
-    Ok(id)
+    write::create(app, newsletter, &content, Some(segment), editor).await
 }
 
 /// A description for editors of who gets an issue for a segment.

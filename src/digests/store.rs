@@ -65,15 +65,15 @@ pub(super) async fn insert(
     Ok(row.insert(&**txn).await?.id)
 }
 
-/// A draft with exactly this content that the editor has made since then and nobody has changed.
+/// The drafts with exactly this content that the editor has made since then and nobody has changed.
 pub(super) async fn untouched<C: ConnectionTrait>(
     db: &C,
     newsletter: NewsletterId,
     content: &Content,
     editor: EditorId,
     since: UnixMillis,
-) -> Result<Option<IssueId>, DbErr> {
-    let row = issue::Entity::find()
+) -> Result<Vec<IssueId>, DbErr> {
+    let rows = issue::Entity::find()
         .filter(issue::Column::EditorId.eq(editor))
         .filter(issue::Column::NewsletterId.eq(newsletter))
         .filter(issue::Column::CreatedMs.gte(since))
@@ -82,9 +82,9 @@ pub(super) async fn untouched<C: ConnectionTrait>(
         .filter(issue::Column::Subject.eq(content.subject.as_str()))
         .filter(issue::Column::Preheader.eq(content.preheader.as_str()))
         .filter(issue::Column::Body.eq(content.body.as_str()))
-        .one(db)
+        .all(db)
         .await?;
-    Ok(row.map(|row| row.id))
+    Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
 /// Turns a new draft into a mail to a sample. Returns false if there already is such a mail.

@@ -9,6 +9,7 @@ use crate::admin;
 use crate::app::App;
 use crate::db::{DbErr, WriteTxn};
 use crate::panics::Broke;
+use crate::polls::Segment;
 use crate::types::token::random_token;
 use crate::types::{EditorId, IssueId, NewsletterId, UnixMillis};
 
@@ -59,20 +60,27 @@ pub(super) async fn checked(
 /// The same draft made again within this time is a second click on the button.
 const A_MOMENT: Duration = Duration::from_secs(10);
 
-/// Creates a draft, or finds the one that the editor has made a moment ago.
+/// Creates a draft, for all readers of the newsletter or for a segment, or finds the one that the editor has made a
+/// moment ago.
 pub async fn create(
     app: &App,
     newsletter: NewsletterId,
     content: &Content,
+    segment: Option<&Segment>,
     editor: EditorId,
 ) -> Result<IssueId, DbErr> {
     let txn = app.db.write_txn("issue_create").await?;
     admin::lock(&app.db, &txn, editor).await?;
     let since = app.clock.now() - A_MOMENT;
-    if let Some(id) = store::untouched(&*txn, newsletter, content, editor, since).await? {
-        return Ok(id);
+    for id in store::untouched(&*txn, newsletter, content, editor, since).await? {
+        if store::segment(&*txn, id).await?.as_ref() == segment {
+            return Ok(id);
+        }
     }
     let id = create_in(&txn, app, newsletter, content, Some(editor)).await?;
+    if let Some(segment) = segment {
+        store::narrow(&txn, id, segment).await?;
+    }
     txn.commit().await?;
     Ok(id)
 }

@@ -38,7 +38,7 @@ pub(super) async fn create(
         let page = page(&app, &editor, &slug, &subject, &errors).await?;
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     };
-    let id = write::create(&app, newsletter.id, &content, editor.id).await?;
+    let id = write::create(&app, newsletter.id, &content, None, editor.id).await?;
     Ok(Redirect::to(&format!("/admin/issues/{}", id.0)).into_response())
 }
 
