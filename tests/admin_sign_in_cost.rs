@@ -8,7 +8,8 @@ use crate::support::app::TestApp;
 use crate::support::editor::{EDITOR, invited, signed_in};
 
 /// Hashing the password takes by far the most time. Without a hash for unknown addresses the answer would come after a
-/// tenth of the time; the limit of a half allows for what a busy machine does to the median of seven.
+/// tenth of the time. Other work of the machine makes some answers later, but none earlier: so the least is compared, and
+/// asked for again while it may still be other work.
 #[tokio::test]
 async fn signing_in_costs_a_hash_for_every_address() {
     let app = TestApp::start().await;
@@ -21,24 +22,20 @@ async fn signing_in_costs_a_hash_for_every_address() {
         "nobody@lindenpost.example",
         "no address at all",
     ];
-    let mut times = [const { Vec::<Duration>::new() }; 4];
-    for _ in 0..7 {
-        for (address, times) in addresses.into_iter().zip(&mut times) {
+    let mut least = [Duration::MAX; 4];
+    for round in 0..40 {
+        for (address, least) in addresses.into_iter().zip(&mut least) {
             let form = [("email", address), ("password", "not the password")];
             let begun = Instant::now();
             let page = app.reader().post("/admin/sign-in", &form).await;
-            times.push(begun.elapsed());
+            *least = begun.elapsed().min(*least);
             page.expect(422);
         }
+        let known = least[0];
+        let alike = |other: &Duration| *other * 2 > known && *other < known * 2;
+        if round > 2 && least.iter().all(alike) {
+            return;
+        }
     }
-    let medians = times.map(|mut times| {
-        times.sort();
-        times[times.len() / 2]
-    });
-    println!("{medians:?}");
-    let known = medians[0];
-    for (address, median) in addresses.into_iter().zip(medians) {
-        let alike = median * 2 > known && median < known * 2;
-        assert!(alike, "{address}: {median:?}, an editor's: {known:?}");
-    }
+    panic!("{addresses:?}: {least:?}");
 }

@@ -49,7 +49,7 @@ async fn an_embed_is_light() {
 async fn an_embed_is_drawn_after_one_request() {
     let here = Embedding::of(&["trust"]).await;
     here.publish(&here.snippet("trust", "element").await);
-    let slow = Duration::from_millis(1_500);
+    let slow = Duration::from_secs(8);
     here.road.trouble("GET /embed/poll.js", Trouble::Slow(slow));
     let Some(browser) = Browser::open(Look::default()).await else {
         return;

@@ -52,7 +52,7 @@ async fn the_page_moves_by_itself_and_is_paused_by_keyboard() {
     let Some(browser) = Browser::open(Look::default()).await else {
         return;
     };
-    let (server, app, issue) = slow(1_500).await;
+    let (server, app, issue) = slow(4_000).await;
     signed_in(&app, &browser).await;
     browser
         .goto(&app.url(&format!("/admin/issues/{}", issue.0)))

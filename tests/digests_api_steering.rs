@@ -12,6 +12,7 @@ use crate::digests_api::{Script, issue};
 use crate::support::app::TestApp;
 use crate::support::issues::{at_rest, readers_at};
 use crate::support::smtp_server::{Act, At, SmtpServer};
+use crate::support::wait::PATIENCE;
 
 async fn app_at(server: &SmtpServer, connections: u32) -> TestApp {
     let url = server.url();
@@ -47,7 +48,7 @@ async fn after_a_pause_at_most_one_mail_a_connection_leaves() {
     script.call(Method::POST, &path("send"), "", None).await;
     let mut quickest = Duration::MAX;
     for round in 1..=3 {
-        server.wait_for(40 * round, Duration::from_secs(20)).await;
+        server.wait_for(40 * round, PATIENCE).await;
         let pause = format!("pause {round}");
         let (status, told) = script
             .call(Method::POST, &path("pause"), &pause, None)

@@ -9,7 +9,7 @@ use crate::support::app::TestApp;
 use crate::support::editor::signed_in;
 use crate::support::issues::{app_with, hand_over, hand_over_about, subscribe, until};
 use crate::support::smtp_server::{Act, At, SmtpServer};
-use crate::support::wait::Waiting;
+use crate::support::wait::{PATIENCE, Waiting};
 
 async fn subscribes(app: &TestApp, address: &str) {
     let reader = app.reader();
@@ -66,9 +66,7 @@ async fn single_mails_are_tried_now_or_settled() {
     let id = async |sql: &str| app.count(sql).await;
     let waiting = id("SELECT id FROM outbox WHERE state = 0").await;
     order(waiting, "now").await.expect(200);
-    server
-        .mail_to("later@example.org", Duration::from_secs(10))
-        .await;
+    server.mail_to("later@example.org", PATIENCE).await;
     let doubt = id("SELECT MIN(id) FROM outbox WHERE state = 4").await;
     let twice = id("SELECT MAX(id) FROM outbox WHERE state = 4").await;
     order(doubt, "accept").await.expect(200);

@@ -6,8 +6,7 @@ use std::time::Duration;
 use canvass::config::CRASH_POINTS;
 
 use crate::support::trial::Trial;
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::support::wait::PATIENCE;
 
 /// Crash points that an issue passes once or only a few times: crash at the first pass.
 const RARE: [&str; 6] = [

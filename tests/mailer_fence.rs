@@ -8,8 +8,7 @@ use canvass::mailer::mailing::MailingState;
 
 use crate::support::issues::{app_with, hand_over, subscribe, the_ledger_agrees, until};
 use crate::support::smtp_server::{Act, At, SmtpServer};
-
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::support::wait::PATIENCE;
 
 #[tokio::test]
 async fn a_lane_whose_batch_was_taken_over_writes_nothing_more() {

@@ -14,8 +14,7 @@ use serde_json::{Value, json};
 use crate::support::app::TestApp;
 use crate::support::issues::{app_with, at_rest, hand_over, subscribe, until};
 use crate::support::smtp_server::{Act, At, Offers, Received, SmtpServer};
-
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::support::wait::PATIENCE;
 
 /// Checks the rules that hold for every mail, whatever it contains, and returns its headers.
 fn strict(mail: &Received) -> BTreeMap<String, String> {

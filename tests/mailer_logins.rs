@@ -117,7 +117,5 @@ async fn a_connection_without_a_greeting_holds_up_no_other_login() {
     })
     .await;
     enqueue(&app, "ada@example.org").await;
-    server
-        .mail_to("ada@example.org", Duration::from_secs(10))
-        .await;
+    server.mail_to("ada@example.org", wait::PATIENCE).await;
 }

@@ -12,8 +12,7 @@ use crate::support::issues::{
     until,
 };
 use crate::support::smtp_server::{Act, At, SmtpServer};
-
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::support::wait::PATIENCE;
 
 #[tokio::test]
 async fn every_reader_gets_one_mail() {
@@ -89,12 +88,7 @@ async fn who_left_after_the_cut_off_is_skipped_with_the_reason() {
 #[tokio::test]
 async fn who_leaves_or_is_erased_while_a_batch_is_in_hand_is_not_mailed() {
     let server = SmtpServer::start().await;
-    server.rule(
-        At::Dot,
-        "",
-        Act::Wait(Duration::from_millis(1_500)),
-        Some(1),
-    );
+    server.rule(At::Dot, "", Act::Wait(Duration::from_secs(5)), Some(1));
     let app = app_with(&server, |config| config.mail.connections = 1).await;
     let daily = app.newsletter("daily").await;
     subscribe(&app, &daily, 5).await;

@@ -8,9 +8,7 @@ use canvass::db;
 use crate::support::database::{server, server_needed};
 use crate::support::smtp_server::{Act, At, Received};
 use crate::support::trial::Trial;
-use crate::support::wait::Waiting;
-
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::wait::{PATIENCE, Waiting};
 
 /// The workers that hold batches now.
 async fn workers(trial: &Trial) -> BTreeSet<String> {
@@ -28,6 +26,8 @@ async fn two_nodes_share_an_issue_and_the_numbers_add_up_at_every_instant() {
         return;
     }
     let mut trial = Trial::new("resend", 600).await;
+    // No lease runs out here, whatever else the machine does.
+    trial.setup.lease_seconds = 15;
     // Long enough for the second node, which looks for work every 2 s when it is idle.
     trial.calm(Duration::from_millis(30));
     let _nodes = [trial.setup.start(), trial.setup.start()];
@@ -98,6 +98,7 @@ async fn one_of_two_nodes_stops_and_the_other_finishes() {
         return;
     }
     let mut trial = Trial::new("resend", 500).await;
+    trial.setup.lease_seconds = 15;
     // One node alone would take five seconds, and the other starts before that.
     let each = Duration::from_millis(40);
     trial.calm(each);
@@ -110,7 +111,7 @@ async fn one_of_two_nodes_stops_and_the_other_finishes() {
     own.wait_for(40, PATIENCE).await;
     trial.server.wait_for(40, PATIENCE).await;
     leaving.signal("-TERM");
-    assert!(leaving.ended(Duration::from_secs(10)).await.success());
+    assert!(leaving.ended(Duration::from_secs(20)).await.success());
     let sent = own.count();
     trial.finish(PATIENCE).await;
     let verdict = trial.verdict().await;
@@ -162,7 +163,8 @@ async fn two_nodes_share_a_days_limit() {
 async fn a_heartbeat_keeps_a_lease_while_a_relay_takes_its_time() {
     let mut trial = Trial::new("resend", 30).await;
     // Three leases long.
-    let slow = Act::Wait(Duration::from_secs(6));
+    let slow = Act::Wait(Duration::from_secs(15));
+    trial.setup.lease_seconds = 5;
     trial.server.rule(At::Dot, "reader1@", slow, Some(1));
     trial.setup.final_dot_seconds = 600;
     trial.hand_over().await;

@@ -176,7 +176,7 @@ async fn payloads_cannot_be_read_at_rest() {
 #[tokio::test]
 async fn the_wait_before_the_next_try_begins_with_the_answer() {
     let server = SmtpServer::start().await;
-    let slow = Act::Wait(Duration::from_millis(1_000));
+    let slow = Act::Wait(Duration::from_secs(4));
     server.rule(At::Mail, "", slow, Some(1));
     server.say(At::Rcpt, "", "450 4.2.0 greylisted");
     let app = app_with(&server, |_| {}).await;

@@ -16,8 +16,8 @@ use crate::support::issues::{
     app_with, by, hand_over, progress, steer, subscribe, the_ledger_agrees, until,
 };
 use crate::support::smtp_server::{Act, At, SmtpServer};
+use crate::support::wait::PATIENCE;
 
-const PATIENCE: Duration = Duration::from_secs(20);
 const REFUSAL: &str = "554 5.7.1 not from you";
 
 pub async fn resend(app: &TestApp, issue: IssueId, reasons: &[Reason]) -> Ordered {

@@ -17,6 +17,13 @@ pub const MAIL: &[u8] =
 pub fn relay(url: &str) -> Relay {
     let mut relay =
         Relay::parse(url, "news.example.org", trust_of_this_machine().unwrap()).unwrap();
+    relay.patience = Patience::of(Duration::from_secs(20));
+    relay
+}
+
+/// For servers that do not reply.
+fn impatient(url: &str) -> Relay {
+    let mut relay = relay(url);
     relay.patience = Patience::of(Duration::from_millis(500));
     relay
 }
@@ -125,7 +132,7 @@ async fn only_a_loss_after_the_final_dot_is_in_doubt() {
     ] {
         let server = SmtpServer::start().await;
         server.rule(At::Dot, "", act, Some(1));
-        let mut session = Session::connect(&relay(&server.url())).await.unwrap();
+        let mut session = Session::connect(&impatient(&server.url())).await.unwrap();
         let outcome = send(&mut session, "r@example.org").await;
         assert!(matches!(outcome, Ok(Outcome::InDoubt(_))), "{outcome:?}");
         assert!(!session.takes(&to("next@example.org")));
@@ -139,7 +146,7 @@ async fn only_a_loss_after_the_final_dot_is_in_doubt() {
         ] {
             let server = SmtpServer::start().await;
             server.rule(at, "", act, Some(1));
-            let mut session = Session::connect(&relay(&server.url())).await.unwrap();
+            let mut session = Session::connect(&impatient(&server.url())).await.unwrap();
             let outcome = send(&mut session, "r@example.org").await;
             assert!(
                 matches!(
@@ -379,7 +386,7 @@ async fn a_server_that_is_not_there_is_told_apart() {
     );
     server.forgive();
     server.rule(At::Greeting, "", Act::Wait(Duration::from_secs(5)), None);
-    let refusal = Session::connect(&relay(&server.url()))
+    let refusal = Session::connect(&impatient(&server.url()))
         .await
         .map(|_| ())
         .unwrap_err();

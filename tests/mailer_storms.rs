@@ -18,8 +18,8 @@ use crate::support::issues::{app_with, hand_over, subscribe, the_ledger_agrees, 
 use crate::support::smtp_server::{Act, At, SmtpServer};
 use crate::support::trial::Trial;
 use crate::support::wait;
+use crate::support::wait::PATIENCE;
 
-const PATIENCE: Duration = Duration::from_secs(60);
 const HOUR: i64 = 3_600_000;
 
 async fn relay() -> SmtpServer {

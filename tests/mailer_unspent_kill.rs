@@ -7,8 +7,8 @@ use futures::stream::{self, StreamExt as _};
 
 use crate::support::smtp_server::{Act, At};
 use crate::support::trial::{Trial, Verdict};
+use crate::support::wait::PATIENCE;
 
-const PATIENCE: Duration = Duration::from_secs(60);
 const READERS: i64 = 30;
 
 /// The first message is sent away, and the program dies at `point`; then it is restarted, and the server accepts

@@ -100,7 +100,7 @@ impl Box {
 
     pub async fn cast(&self, who: usize, options: &[&str]) -> Outcome {
         self.queue
-            .submit(Slip::from(self.answer(who, options)))
+            .submit_waiting(Slip::from(self.answer(who, options)))
             .await
             .unwrap()
     }

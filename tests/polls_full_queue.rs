@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use canvass::db::fetch_all;
+use canvass::db::group_commit::Bounds;
 use canvass::polls::{Voter, by_slug};
+use canvass::web::connections::QUIET;
 use reqwest::Client;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
@@ -19,8 +21,9 @@ const ROOM: usize = 8;
 const CROWD: usize = 120;
 /// The answers that are waiting, and those that were waiting when the writers took the first ones.
 const LET_IN: usize = 2 * ROOM;
-/// Half the time that a waiting request is given.
-const AT_ONCE: Duration = Duration::from_secs(4);
+/// How long a waiting request is given here: long, so that even a busy machine refuses the others well before.
+const PATIENCE: Duration = Duration::from_secs(25);
+const AT_ONCE: Duration = Duration::from_secs(20);
 
 /// The response to the answer of one browser.
 #[derive(Debug)]
@@ -80,7 +83,11 @@ async fn in_the_box(app: &TestApp) -> Vec<usize> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_a_full_queue_says_so_at_once_and_loses_nothing() {
-    let app = TestApp::start_with(|config| config.polls.queue = ROOM).await;
+    let bounds = Bounds {
+        patience: PATIENCE,
+        longest_write: PATIENCE,
+    };
+    let app = TestApp::start_within(|config| config.polls.queue = ROOM, bounds, QUIET).await;
     app.poll("trust").await;
     let client = forgetful();
     let full = "canvass_writes_refused_total{queue=\"ballots\",why=\"full\"}";

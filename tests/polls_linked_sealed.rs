@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use canvass::polls::ballots::{verify, watch_closes};
-use canvass::polls::{Voter, by_slug, seal_tick};
+use canvass::polls::{Voter, by_slug};
 use canvass::types::{PollId, ReaderId, UnixMillis};
 
 use crate::polls_elsewhere::link;
 use crate::polls_linked::{agree, asked};
+use crate::polls_sealed::scrubbed;
 use crate::support::app::{START, TestApp};
 use crate::support::attacker::{self, Known, Loot};
 
@@ -47,14 +48,7 @@ async fn seal(app: &TestApp) {
     txn.commit().await.unwrap();
     watch_closes(db, now).await.unwrap();
     app.advance(HOUR * 24 * 7);
-    for _ in 0..50 {
-        seal_tick(&app.app).await.unwrap();
-    }
-    assert_eq!(
-        app.count("SELECT COUNT(*) FROM poll WHERE scrubbed_ms IS NOT NULL")
-            .await,
-        1
-    );
+    scrubbed(app).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

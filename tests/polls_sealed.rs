@@ -15,6 +15,7 @@ use crate::polls_elsewhere::link;
 use crate::polls_verify::{eventful, verified};
 use crate::support::app::{START, TestApp};
 use crate::support::attacker::{self, Known, Loot, key_in_file};
+use crate::support::wait;
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -121,19 +122,18 @@ async fn seal(app: &TestApp) {
         .await
         .unwrap();
     app.advance(DAY * 7);
-    // The background tasks may be reading just now.
-    for _ in 0..50 {
+    scrubbed(app).await;
+}
+
+/// Waits until what a poll's sealing has destroyed is overwritten. The background tasks may be reading, or doing it,
+/// just now.
+pub async fn scrubbed(app: &TestApp) {
+    wait::until("it is scrubbed", async || {
         canvass::polls::seal_tick(&app.app).await.unwrap();
-        let left = "SELECT COUNT(*) FROM poll WHERE sealed_ms IS NOT NULL AND scrubbed_ms IS NULL";
-        if app.count(left).await == 0 {
-            break;
-        }
-    }
-    assert_eq!(
-        app.count("SELECT COUNT(*) FROM poll WHERE scrubbed_ms IS NOT NULL")
-            .await,
-        1
-    );
+        let done = "SELECT COUNT(*) FROM poll WHERE scrubbed_ms IS NOT NULL";
+        app.count(done).await == 1
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

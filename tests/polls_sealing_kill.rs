@@ -105,7 +105,7 @@ async fn polls_a_crash_at_any_step_of_the_sealing_leaves_a_poll_whole_or_sealed(
     for (point, expected) in SEAL_CRASH_POINTS.into_iter().zip(expected) {
         let mut setup = setup.clone();
         setup.crash_at = Some(point.to_owned());
-        setup.start().aborted(Duration::from_secs(30)).await;
+        setup.start().aborted(wait::PATIENCE).await;
         assert_eq!(state(&ballots, point).await, expected, "{point}");
     }
     let _node = setup.start();
@@ -122,7 +122,7 @@ const A_LITTLE: Duration = Duration::from_millis(20);
 async fn polls_a_kill_at_any_moment_of_the_sealing_leaves_a_poll_whole_or_sealed() {
     let ballots = closed().await;
     let setup = Setup::new(&ballots.database, "smtp://127.0.0.1:9".to_owned());
-    let end = Instant::now() + Duration::from_secs(240);
+    let end = Instant::now() + Duration::from_secs(900);
     let (mut lives, mut before, mut kills) = (Duration::from_millis(100), State::Whole, [0; 3]);
     // Each process lives a little longer than the one before, so that one of them dies at each step: by a twentieth,
     // because on a slow machine every step takes longer.

@@ -30,7 +30,7 @@ async fn polls_two_writers_keep_one_ballot_for_each_voter_and_a_chain_each() {
     let sent = answers.chain(undecided).map(|(who, option)| {
         let slip = Slip::from(ballots.answer(who, &[option]));
         let writers = writers.clone();
-        tokio::spawn(async move { writers.submit(slip).await })
+        tokio::spawn(async move { writers.submit_waiting(slip).await })
     });
     let mut first = 0;
     for outcome in futures::future::join_all(sent).await {

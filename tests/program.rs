@@ -1,7 +1,6 @@
 //! The program itself: its commands, error messages and exit codes,
 //! and how it ends on a signal.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -10,6 +9,7 @@ use reqwest::Client;
 use tokio::time::Instant;
 
 use crate::support::database::TestDatabase;
+use crate::support::ports::free_port;
 use crate::support::wait::{self, Waiting};
 
 const KEY: &str = "a secret key of at least 32 characters";
@@ -172,9 +172,7 @@ impl Server {
 
     /// Starts it; `how` wraps the plain command.
     async fn start_by(database: &TestDatabase, how: fn(Command) -> Command) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap().to_string();
-        drop(listener);
+        let address = format!("127.0.0.1:{}", free_port());
         let server = Self::spawn_by(database, &address, how);
         wait::until("the server is ready", async || server.is_ready().await).await;
         server

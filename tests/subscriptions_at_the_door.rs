@@ -116,17 +116,38 @@ pub async fn rows(app: &TestApp) -> [i64; 3] {
     ]
 }
 
-/// Compares the tenth percentiles of interleaved requests: a difference above the noise of the machine would be a leak.
+/// A difference above the noise of the machine would be a leak. A leak is there whenever one looks; what the machine
+/// does besides is gone the next time, so the kinds may look unlike once or twice.
 #[tokio::test]
 async fn no_kind_of_address_takes_half_as_long_again() {
     let app = TestApp::start().await;
     let addresses = four_kinds(&app).await;
+    let mut looks = Vec::new();
+    for _ in 0..3 {
+        let typical = typical_ms(&app, addresses).await;
+        let (least, most) = typical
+            .iter()
+            .fold((f64::MAX, 0.0_f64), |(a, b), &m| (a.min(m), b.max(m)));
+        if most < least * 1.5 {
+            return;
+        }
+        looks.push(typical);
+    }
+    panic!("ms: known, pending, unknown, suppressed = {looks:?}");
+}
+
+/// The tenth percentile of what a request takes, for each kind: other work of the machine makes some requests slower,
+/// but none faster.
+async fn typical_ms(app: &TestApp, addresses: [&str; 4]) -> [f64; 4] {
     let mut times = [const { Vec::new() }; 4];
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    for _ in 0..80 {
+    for round in 0..80 {
         app.advance(1500 * MINUTE);
-        for (kind, address) in addresses.into_iter().enumerate() {
-            let form = [("email", address), ("consent", "1")];
+        for kind in (0..4).map(|n| (round + n) % 4) {
+            let form = [("email", addresses[kind]), ("consent", "1")];
+            // A suppressed address causes no mail: whatever comes after it would be answered while nothing is sent.
+            app.wait_until("SELECT COUNT(*) FROM outbox WHERE state IN (0, 1)", 0)
+                .await;
             let started = tokio::time::Instant::now();
             let response = client
                 .post(app.url("/subscribe/premium"))
@@ -139,18 +160,10 @@ async fn no_kind_of_address_takes_half_as_long_again() {
             times[kind].push(started.elapsed());
         }
     }
-    // Other work of the machine makes some requests slower, but none faster.
-    let typical = times.map(|mut times| {
+    times.map(|mut times| {
         times.sort();
         times[times.len() / 10].as_secs_f64() * 1000.0
-    });
-    let (least, most) = typical
-        .iter()
-        .fold((f64::MAX, 0.0_f64), |(a, b), &m| (a.min(m), b.max(m)));
-    assert!(
-        most < least * 1.5,
-        "ms: known, pending, unknown, suppressed = {typical:?}"
-    );
+    })
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use crate::support::database::sqlite_needed;
 use crate::support::trial::Trial;
 
 /// Far less than a lease, and far more than a start and some hundred mails take on a busy machine.
-const AT_ONCE: Duration = Duration::from_secs(30);
+const AT_ONCE: Duration = Duration::from_secs(90);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_of_ten_minutes_delays_nobody_after_a_crash() {

@@ -343,7 +343,7 @@ fn capabilities(look: Look, chromium: &Path, profile: &TempDir) -> Map<String, V
         options["prefs"] = json!({ key: 2 });
     }
     // So that a page that hangs fails the test instead of hanging it.
-    let timeouts = json!({ "script": 30_000, "pageLoad": 30_000 });
+    let timeouts = json!({ "script": 120_000, "pageLoad": 120_000 });
     Map::from_iter([
         ("goog:chromeOptions".to_owned(), options),
         ("timeouts".to_owned(), timeouts),

@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 use super::database::server_needed;
+use super::ports::free_port;
 use super::require;
 
 /// A cluster, stopped and deleted when dropped.
@@ -65,9 +66,7 @@ impl Cluster {
                 let _ = Command::new("chmod").arg("a+x").arg(above).status();
             }
         }
-        let free = std::net::TcpListener::bind("127.0.0.1:0").map_err(|e| e.to_string())?;
-        let port = free.local_addr().unwrap().port();
-        drop(free);
+        let port = free_port();
         let cluster = Self {
             bin,
             user,

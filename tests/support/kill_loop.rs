@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::database::TestDatabase;
 use super::node::Setup;
+use super::ports::free_port;
 
 /// The program on a fixed port, to be killed repeatedly.
 pub struct KillLoop {
@@ -45,8 +46,7 @@ impl Readers {
 
 impl KillLoop {
     pub fn new(database: &TestDatabase) -> Self {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = free.local_addr().unwrap().port();
+        let port = free_port();
         let mut setup = Setup::new(database, "smtp://127.0.0.1:9".to_owned());
         setup.bind = format!("127.0.0.1:{port}");
         let seed = u64::from_le_bytes(Random::System.bytes());

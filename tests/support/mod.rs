@@ -21,7 +21,7 @@
 //! - [`log_lines`]: captured log lines.
 //! - [`require`]: how to skip a test if a program is not installed.
 //!
-//! - [`wait`]: a bounded wait for what others do.
+//! - [`ports`]: ports for programs that are started later; [`wait`]: a bounded wait for what others do.
 //!
 //! Tests advance the app's clock and wait for what they can see ([`wait`], `wait_until`). They sleep only where time
 //! itself is tested, where something must not happen meanwhile, or where nothing shows that it has: then a comment says
@@ -47,6 +47,7 @@ pub mod log_lines;
 pub mod node;
 pub mod page;
 pub mod paging;
+pub mod ports;
 pub mod proof;
 pub mod reader;
 pub mod require;

@@ -32,7 +32,7 @@ impl Setup {
             smtp_url,
             in_doubt: "resend",
             connections: 4,
-            final_dot_seconds: 2,
+            final_dot_seconds: 20,
             database_url: database.url.clone(),
             data_dir: database.dir.path().display().to_string(),
             bind: "127.0.0.1:0".to_owned(),

@@ -10,8 +10,7 @@ use super::app::TestApp;
 use super::inbox::Mail;
 use super::issues;
 use super::smtp_server::SmtpServer;
-
-const PATIENCE: Duration = Duration::from_secs(30);
+use super::wait::PATIENCE;
 
 /// A poll whose vote page has other fields than those of one question with a single answer.
 pub struct VotePage {

@@ -164,7 +164,7 @@ impl Trial {
                 At::Dot if dice < 9 => {
                     // Longer than the program waits for it.
                     kept.lock().unwrap().push(to.to_owned());
-                    Some(Act::Wait(Duration::from_secs(4)))
+                    Some(Act::Wait(Duration::from_secs(8)))
                 }
                 At::Dot if dice < 25 => Some(Act::Wait(Duration::from_millis(700))),
                 At::Dot if dice < 40 => Some(Act::Say("451 4.3.0 try again".to_owned())),

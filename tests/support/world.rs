@@ -18,6 +18,7 @@ use super::inbox::Mail;
 use super::issues::{hand_over, subscribe, until};
 use super::reader::Reader;
 use super::routes::Route;
+use super::wait::PATIENCE;
 use crate::polls_linked::WORDS;
 use crate::polls_pictures::{png, upload};
 use crate::polls_sample::draw;
@@ -162,8 +163,8 @@ impl World {
     /// Sends a request, without waiting for the end of the body, which may be endless.
     pub async fn send(&self, visitor: Visitor, method: Method, path: &str) -> Response {
         let sent = self.request(visitor, method, path).send();
-        let answer = tokio::time::timeout(Duration::from_secs(30), sent).await;
-        answer.expect("an answer within 30 s").unwrap()
+        let answer = tokio::time::timeout(PATIENCE, sent).await;
+        answer.expect("an answer in time").unwrap()
     }
 
     /// The URLs of a route, with existing and non-existing values.

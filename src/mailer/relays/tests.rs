@@ -27,7 +27,11 @@ fn relays(weights: &[u32], change: impl Fn(usize, &mut config::Relay)) -> Relays
 }
 
 fn way(relays: &Relays, key: u64, kind: Kind) -> Option<usize> {
-    match relays.choose(key, kind, Instant::now(), AT, |_| false, &[]) {
+    way_at(relays, key, kind, Instant::now())
+}
+
+fn way_at(relays: &Relays, key: u64, kind: Kind, now: Instant) -> Option<usize> {
+    match relays.choose(key, kind, now, AT, |_| false, &[]) {
         Choice::Way(way) => Some(way.relay),
         _ => None,
     }
@@ -50,20 +54,21 @@ fn weights_are_shares_and_a_key_stays_with_its_relay() {
 #[test]
 fn what_rests_gives_its_share_to_the_others_and_nobody_else_moves() {
     let relays = relays(&[1, 1, 1], |_, _| ());
+    let at = Instant::now();
     let before: Vec<_> = (0..3_000)
-        .map(|key| way(&relays, key, Kind::First))
+        .map(|key| way_at(&relays, key, Kind::First, at))
         .collect();
     relays.rests(
         1,
         Cause::Usual,
         &words(421, "4.3.2"),
-        Instant::now(),
+        at,
         AT,
         &Random::seeded(1),
     );
     let mut moved = [0; 3];
     for (key, before) in before.iter().enumerate() {
-        let now = way(&relays, key as u64, Kind::First);
+        let now = way_at(&relays, key as u64, Kind::First, at);
         if *before == Some(1) {
             moved[now.unwrap()] += 1;
         } else {
@@ -74,25 +79,11 @@ fn what_rests_gives_its_share_to_the_others_and_nobody_else_moves() {
         moved[0] > 400 && moved[1] == 0 && moved[2] > 400,
         "{moved:?}"
     );
-    assert_eq!(relays.wait(Instant::now(), AT, true, |_| false), None);
-    relays.rests(
-        0,
-        Cause::Usual,
-        &gone(),
-        Instant::now(),
-        AT,
-        &Random::seeded(1),
-    );
-    relays.rests(
-        2,
-        Cause::Usual,
-        &gone(),
-        Instant::now(),
-        AT,
-        &Random::seeded(1),
-    );
-    assert_eq!(way(&relays, 1, Kind::Single), None);
-    assert!(relays.wait(Instant::now(), AT, true, |_| false).is_some());
+    assert_eq!(relays.wait(at, AT, true, |_| false), None);
+    relays.rests(0, Cause::Usual, &gone(), at, AT, &Random::seeded(1));
+    relays.rests(2, Cause::Usual, &gone(), at, AT, &Random::seeded(1));
+    assert_eq!(way_at(&relays, 1, Kind::Single, at), None);
+    assert!(relays.wait(at, AT, true, |_| false).is_some());
 }
 
 #[test]
