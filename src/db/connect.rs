@@ -37,6 +37,8 @@ pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// How long to spend on finding out why PostgreSQL cannot be reached.
 const REASON: Duration = Duration::from_secs(5);
+/// How many prepared statements each connection keeps that only reads from SQLite; the driver would keep a hundred.
+const READERS_STATEMENTS: usize = 50;
 
 /// The kind of database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -313,6 +315,7 @@ async fn sqlite_pool(
                 // Freed space is overwritten with zeros: see `scrub`.
                 .pragma("secure_delete", "ON");
             if read_only {
+                let o = o.statement_cache_capacity(READERS_STATEMENTS);
                 // Not read_only(true): readers of a WAL database must be able to write the shared-memory index.
                 o.pragma("query_only", "ON")
             } else {
