@@ -99,7 +99,7 @@ async fn whoever_else_writes_gets_a_turn() {
         tokio::spawn(others(db.clone())),
     ];
     let all = futures::future::join_all(all);
-    let done = tokio::time::timeout(Duration::from_secs(90), all).await;
+    let done = tokio::time::timeout(Duration::from_secs(45), all).await;
     for done in done.expect("nobody waits for one that rests") {
         done.unwrap();
     }

@@ -58,16 +58,17 @@ impl Stream {
         }
     }
 
-    /// Reads on until the issue is paused: the watch may look, and say that it still is going out, just before.
-    async fn says_paused(&mut self) {
-        loop {
-            let (name, now) = self.next().await.expect("the stream goes on");
-            assert_eq!(name, "progress");
-            if now["state"] == "Paused" {
-                return;
+    /// The next event that says something new: the watch may look, and say that the issue is going out, just before.
+    async fn turn(&mut self) -> (String, Value) {
+        let turn = async {
+            loop {
+                let (name, now) = self.next().await.expect("the stream goes on");
+                if now["state"] != "Sending" {
+                    return (name, now);
+                }
             }
-            assert_eq!(now["state"], "Sending");
-        }
+        };
+        tokio::time::timeout(PATIENCE, turn).await.expect("in time")
     }
 }
 
@@ -162,7 +163,8 @@ async fn many_viewers_share_one_look_and_the_server_can_stop() {
     assert!(one.same_channel(&other));
     steer(&app, issue, Steer::Pause).await;
     for stream in &mut streams {
-        stream.says_paused().await;
+        let (_, now) = stream.turn().await;
+        assert_eq!(now["state"], "Paused", "a change reaches everybody");
     }
     tokio::time::timeout(Duration::from_secs(20), app.stop())
         .await
@@ -195,9 +197,9 @@ async fn a_stream_ends_with_the_editors_account() {
     assert!(closed.unwrap());
     app.advance(Duration::from_secs(31));
     steer(&app, issue, Steer::Pause).await;
-    // Those who are signed in go on.
-    others.says_paused().await;
-    while stream.next().await.unwrap().0 != "end" {}
+    let (_, seen) = others.turn().await;
+    assert_eq!(seen["state"], "Paused", "those who are signed in go on");
+    assert_eq!(stream.turn().await.0, "end");
     assert!(stream.next().await.is_none());
 }
 

@@ -35,8 +35,6 @@ async fn survive(plan: &Plan) {
     let random = Random::seeded(seed);
     let mut trial = Trial::new(plan.in_doubt, plan.readers).await;
     trial.moody(seed, PACE);
-    // Less than the server stalls, and much more than it takes on a busy machine.
-    trial.setup.final_dot_seconds = 5;
     if plan.nodes > 1 {
         // So that a busy machine takes it from nobody who is alive.
         trial.setup.lease_seconds = 4;

@@ -16,8 +16,6 @@ const READERS: i64 = 30;
 async fn crash(in_doubt: &'static str, point: &str) -> Verdict {
     let mut trial = Trial::new(in_doubt, READERS).await;
     trial.setup.connections = 1;
-    // A relay that is only slow to answer would leave a mail in doubt.
-    trial.setup.final_dot_seconds = 20;
     let away = Act::Say("421 4.3.2 closing".to_owned());
     trial.server.rule(At::Dot, "", away, Some(1));
     trial.hand_over().await;

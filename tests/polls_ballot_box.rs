@@ -12,8 +12,10 @@ use canvass::polls::{
     Visibility, Voter,
 };
 use canvass::types::{Clock, Random, UnixMillis};
+use tokio::time::timeout;
 
 use crate::support::database::TestDatabase;
+use crate::support::wait::PATIENCE;
 
 pub const NOON: UnixMillis = UnixMillis(1_794_312_000_000);
 
@@ -99,10 +101,9 @@ impl Box {
     }
 
     pub async fn cast(&self, who: usize, options: &[&str]) -> Outcome {
-        self.queue
-            .submit_waiting(Slip::from(self.answer(who, options)))
-            .await
-            .unwrap()
+        let slip = Slip::from(self.answer(who, options));
+        let written = timeout(PATIENCE, self.queue.submit_waiting(slip)).await;
+        written.expect("written in time").unwrap()
     }
 
     pub async fn counts(&self) -> Vec<i64> {

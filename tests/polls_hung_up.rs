@@ -59,11 +59,15 @@ async fn who_hangs_up_is_seen_by_the_watch() {
     .await;
 
     // The watch is told once the commit is known to have happened, a moment after others can read it.
-    wait::until("they are set aside", async || {
+    let waiting = Waiting::until("they are set aside").every(Duration::from_secs(1));
+    loop {
         app.advance(Duration::from_secs(5));
         watch_tick(&app.app).await.unwrap();
         let aside = "SELECT COUNT(*) FROM ballot WHERE removed IS NOT NULL";
-        app.count(aside).await >= MANY as i64 && drill.voters(Tier::Anonymous).await == 40
-    })
-    .await;
+        let now = [app.count(aside).await, drill.voters(Tier::Anonymous).await];
+        if now[0] >= MANY as i64 && now[1] == 40 {
+            break;
+        }
+        waiting.still(now).await;
+    }
 }

@@ -128,6 +128,7 @@ async fn polls_a_kill_at_any_moment_of_the_sealing_leaves_a_poll_whole_or_sealed
     // because on a slow machine every step takes longer.
     while before != State::Scrubbed {
         assert!(Instant::now() < end, "never scrubbed: {kills:?}");
+        assert!(lives < wait::PATIENCE, "not even if left alone: {kills:?}");
         let mut node = setup.start();
         sleep(lives).await;
         node.kill();

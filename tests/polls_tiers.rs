@@ -279,29 +279,31 @@ async fn a_browser_works_while_its_reader_answers() {
     // Little enough work that even a busy machine finishes before the page stops waiting for it.
     let app = TestApp::start_with(|config| config.polls.proof_work = 300).await;
     app.poll("trust").await;
-    for (look, tier) in [
-        (Look::default(), 1),
-        (Look::phone(), 1),
-        (Look::default().without_javascript(), 0),
+    for (look, tier, waits) in [
+        (Look::default(), 1, false),
+        (Look::phone(), 1, true),
+        (Look::default().without_javascript(), 0, false),
     ] {
-        let Some(browser) = Browser::open(look).await else {
-            return;
-        };
-        let before = voters(&app, tier).await;
-        browser.goto(&app.url("/p/trust")).await;
-        browser.click("#o1").await;
-        if tier == 1 {
-            // A reader takes longer than this to press; the page would not wait for a machine that hangs meanwhile.
-            let done = "document.querySelector('form.poll').elements.proof";
-            wait::until("the work is done", async || {
-                browser.run(&format!("return !!{done}")).await == true
-            })
-            .await;
+        // A machine that hangs for longer than the page waits is not to blame on the page. It is not that slow each time.
+        for more_tries in (0..3).rev() {
+            let Some(browser) = Browser::open(look).await else {
+                return;
+            };
+            let before = voters(&app, tier).await;
+            browser.goto(&app.url("/p/trust")).await;
+            browser.click("#o1").await;
+            if waits {
+                let done = "return !!document.querySelector('form.poll').elements.proof";
+                wait::until("the work is done", async || browser.run(done).await == true).await;
+            }
+            browser.click("form.poll button").await;
+            browser.wait_for_text("Your answer has been counted").await;
+            browser.close().await;
+            if voters(&app, tier).await == before + 1 {
+                break;
+            }
+            assert!(more_tries > 0 && tier == 1 && !waits, "{look:?}");
         }
-        browser.click("form.poll button").await;
-        browser.wait_for_text("Your answer has been counted").await;
-        assert_eq!(voters(&app, tier).await, before + 1, "{look:?}");
-        browser.close().await;
     }
     assert_eq!(bad_proofs(&app).await, 0);
 }

@@ -4,9 +4,11 @@ use canvass::db::group_commit::{GroupCommit, Lines, Queue};
 use canvass::db::{self, fetch_one};
 use canvass::polls::ballots::{self, Outcome, SPILL, Slip};
 use canvass::polls::{self, RefusalReason, Tier};
+use tokio::time::timeout;
 
 use crate::polls_ballot_box::opened;
 use crate::polls_verify::verified;
+use crate::support::wait::PATIENCE;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn polls_two_writers_keep_one_ballot_for_each_voter_and_a_chain_each() {
@@ -33,7 +35,8 @@ async fn polls_two_writers_keep_one_ballot_for_each_voter_and_a_chain_each() {
         tokio::spawn(async move { writers.submit_waiting(slip).await })
     });
     let mut first = 0;
-    for outcome in futures::future::join_all(sent).await {
+    let sent = timeout(PATIENCE, futures::future::join_all(sent)).await;
+    for outcome in sent.expect("neither waits for the other") {
         match outcome.expect("no panic").expect("written") {
             Outcome::Counted => first += 1,
             Outcome::Changed | Outcome::Same => {}

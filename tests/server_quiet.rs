@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::app::TestApp;
 use crate::support::database::sqlite_needed;
+use crate::support::wait::Waiting;
 
 /// The idle time-out, which is 75 s in production.
 const QUIET: Duration = Duration::from_millis(400);
@@ -148,7 +149,7 @@ async fn who_never_reads_is_closed_and_the_vote_stands() {
         1,
     )
     .await;
-    // Three looks and a stall of a second.
+    // The server has to look three times, and may hang meanwhile.
     sleep(12 * QUIET).await;
     let mut seen = Vec::new();
     let read = timeout(PATIENCE, from.read_to_end(&mut seen)).await;
@@ -218,11 +219,13 @@ async fn a_vote_that_hangs_in_the_database_may_count_and_counts_once() {
     let sql = "SELECT CAST(COALESCE(SUM(n), 0) AS BIGINT) FROM tally WHERE option_id = 0";
     app.wait_until(sql, 1).await;
     // A reader who comes back, as the page says, is the same voter. On a slow disk it is too late once more.
+    let waiting = Waiting::until("the answer is counted");
     let counted = loop {
         let page = reader.submit(form()).await;
         if page.status.as_u16() != 503 {
             break page.expect(200);
         }
+        waiting.still(page.status).await;
     };
     counted.says("Your answer has been counted");
     assert_eq!(voters(&app).await, 1);

@@ -6,6 +6,7 @@ use crate::app::App;
 
 /// How long a relay that has a message may take to reply during a stop: well within the 10 s that the whole stop takes.
 const GRACE: Duration = Duration::from_secs(7);
+const _: () = assert!(GRACE.as_secs() < 10);
 
 /// The note on a mail whose reply the process could not wait for.
 pub(super) const UNANSWERED: &str = "stopped before the relay answered";

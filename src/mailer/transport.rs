@@ -120,7 +120,7 @@ pub(super) struct Line {
 
 struct Place {
     session: Option<Session>,
-    _seat: Seat,
+    seat: Seat,
 }
 
 impl Line {
@@ -230,15 +230,14 @@ impl Line {
             let seat = relays.route(way).seat(self.reserved);
             self.places[way] = seat.map(|seat| Place {
                 session: None,
-                _seat: seat,
+                seat,
             });
         }
         if self.places.len() > 1 && !self.reserved {
             for (other, place) in self.places.iter_mut().enumerate() {
-                if other == way || relays.route(other).has_seat() {
-                    continue;
+                if other != way && relays.route(other).is_full() {
+                    leave(place).await;
                 }
-                leave(place).await;
             }
         }
         self.places[way].is_some()
@@ -350,6 +349,7 @@ async fn leave(place: &mut Option<Place>) {
     if let Some(mut place) = place.take()
         && let Some(session) = place.session.take()
     {
+        place.seat.leave();
         session.quit().await;
     }
 }

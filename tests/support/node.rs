@@ -32,6 +32,7 @@ impl Setup {
             smtp_url,
             in_doubt: "resend",
             connections: 4,
+            // A relay that is only slow to answer would leave a mail in doubt.
             final_dot_seconds: 20,
             database_url: database.url.clone(),
             data_dir: database.dir.path().display().to_string(),

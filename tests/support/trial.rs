@@ -146,7 +146,9 @@ impl Trial {
     }
 
     /// Makes the server occasionally stall or drop the connection after the dot, greylist, defer and refuse.
-    pub fn moody(&self, seed: u64, pace: Duration) {
+    pub fn moody(&mut self, seed: u64, pace: Duration) {
+        // Less than the server stalls, and much more than a reply takes on a busy machine.
+        self.setup.final_dot_seconds = 5;
         let (random, kept) = (Random::seeded(seed), self.kept.clone());
         self.server.whim(move |at, to| {
             let dice = random.below(1_000);

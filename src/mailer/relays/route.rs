@@ -45,6 +45,8 @@ pub struct Route {
 struct State {
     pace: Pace,
     open: u32,
+    /// Of these, the connections that are being closed.
+    left: u32,
     total: u64,
     /// Consecutive connections that broke.
     lost: u32,
@@ -63,12 +65,25 @@ struct State {
 #[derive(Debug)]
 pub(in crate::mailer) struct Seat {
     route: Arc<Route>,
+    is_left: bool,
     _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Seat {
+    /// Announces that its connection is being closed, so that no other lane gives up one as well.
+    pub(in crate::mailer) fn leave(&mut self) {
+        if !self.is_left {
+            self.is_left = true;
+            self.route.lock().left += 1;
+        }
+    }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.route.lock().open -= 1;
+        let mut state = self.route.lock();
+        state.open -= 1;
+        state.left -= u32::from(self.is_left);
     }
 }
 
@@ -92,6 +107,7 @@ impl Route {
             state: Mutex::new(State {
                 pace: Pace::of(settings.per_second),
                 open: 0,
+                left: 0,
                 total: 0,
                 lost: 0,
                 refused: 0,
@@ -115,12 +131,18 @@ impl Route {
         self.lock().open += 1;
         Some(Seat {
             route: Arc::clone(self),
+            is_left: false,
             _permit: permit,
         })
     }
 
     pub(in crate::mailer) fn has_seat(&self) -> bool {
         self.seats.available_permits() > 0
+    }
+
+    /// Whether all slots are taken, and no connection is being closed.
+    pub(in crate::mailer) fn is_full(&self) -> bool {
+        !self.has_seat() && self.lock().left == 0
     }
 
     /// Connects, and logs in if the relay requires it.

@@ -90,8 +90,15 @@ fn what_rests_gives_its_share_to_the_others_and_nobody_else_moves() {
 fn connections_are_counted() {
     let relays = relays(&[1], |_, _| ());
     let route = relays.route(0);
-    let seats: Vec<_> = (0..2).map(|_| route.seat(false).unwrap()).collect();
+    let mut seats: Vec<_> = (0..2).map(|_| route.seat(false).unwrap()).collect();
     assert!(route.seat(false).is_none());
+    assert!(route.is_full());
+    // One lane that leaves is enough, and until it has left nobody gets its slot.
+    seats[0].leave();
+    assert!(!route.is_full() && route.seat(false).is_none());
+    seats.remove(0);
+    seats.push(route.seat(false).unwrap());
+    assert!(route.is_full(), "what was left is counted no longer");
     let reserved = route.seat(true).unwrap();
     assert_eq!(relays.status(AT)[0].connections, 3);
     assert_eq!(relays.status(AT)[0].connections_allowed, 3);
