@@ -38,6 +38,7 @@ mod browser_polls;
 mod browser_progress;
 mod browser_scanners;
 mod browser_subscribing;
+mod connections_at_hand;
 mod demo;
 mod digests_api;
 mod digests_api_steering;

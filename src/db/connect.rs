@@ -1,7 +1,8 @@
 //! Opening the database, and its connections.
 //!
-//! `kept`: SQLite's one write connection.
+//! `kept`: SQLite's one write connection. `at_hand`: PostgreSQL's connections for statements that come often.
 
+mod at_hand;
 mod kept;
 
 use std::ops::Deref;
@@ -19,6 +20,7 @@ use sea_orm::{
     DbErr, IsolationLevel, RuntimeErr, TransactionOptions, TransactionTrait,
 };
 
+use self::at_hand::AtHand;
 use self::kept::Kept;
 use super::bell::Bell;
 use super::fetch_one;
@@ -58,6 +60,7 @@ pub struct Db {
     /// Turns for [`Db::scan`].
     scans: Arc<Semaphore>,
     kept: Arc<Kept>,
+    at_hand: Arc<AtHand>,
     health: Arc<Health>,
     bell: Bell,
 }
@@ -136,6 +139,7 @@ impl Db {
             writer,
             scans: scans(max_connections),
             kept: Arc::default(),
+            at_hand: Arc::default(),
             health: Arc::new(file.map(Health::of_file).unwrap_or_default()),
             bell: Bell::default(),
         })
@@ -157,7 +161,7 @@ impl Db {
             .max_lifetime(None::<Duration>)
             // A server may close idle connections. The test costs a round trip, so it is made only after some idle
             // time.
-            .test_before_acquire_if_idle_for(Duration::from_secs(5));
+            .test_before_acquire_if_idle_for(at_hand::IDLE);
         let pool = match Database::connect(options).await {
             Ok(pool) => pool,
             Err(error) => {
@@ -175,6 +179,7 @@ impl Db {
             writer: pool,
             scans: scans(max_connections),
             kept: Arc::default(),
+            at_hand: Arc::new(AtHand::of(max_connections)),
             health: Arc::default(),
             bell: Bell::default(),
         })
@@ -259,6 +264,7 @@ impl Db {
         if self.backend == Backend::Sqlite {
             self.reader.clone().close().await?;
         }
+        self.at_hand.give_back();
         let writer = self.writer();
         writer.clone().close().await
     }

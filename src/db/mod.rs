@@ -11,7 +11,8 @@
 //!   Commits that bring work ring the [`Bell`].
 //! - [`Db::ask_and_write`]: the same in two round trips, for the ballot writers.
 //! - `sql`: raw, set-based SQL for the hot tables; `$1` placeholders work on both databases.
-//! - [`Turns`]: a whole transaction in one statement, for PostgreSQL, where each round trip counts.
+//! - [`Turns`]: a whole transaction in one statement, for PostgreSQL, where each round trip counts. The connection for
+//!   it is kept out of the pool.
 //! - [`group_commit`]: many small writes in one commit; each is answered after it.
 //! - [`migrate`]: the schema, under a lock; refuses a database from a newer version.
 //! - [`Db::purge`]: deletes old rows, a few at a time. [`Unfinished`]: a tick of which a part failed.

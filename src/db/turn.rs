@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use super::fate::connection_lost;
 use super::write::note;
-use super::{Db, fetch_all, fetch_one, run};
+use super::{Db, fetch_one, run};
 use crate::types::UnixMillis;
 
 /// The first part of a statement for [`Turns::run`], to follow `WITH`. All other parts must do nothing if `turn`
@@ -69,7 +69,8 @@ impl Turns {
             None => self.begin(now).await?,
         };
         let taken: [Value; 3] = [self.writer.clone().into(), turn.into(), now.into()];
-        let done = fetch_all(&*self.db.writer(), sql, taken.into_iter().chain(values)).await;
+        let values = taken.into_iter().chain(values).collect();
+        let done = self.db.run_alone(sql, values).await;
         note(self.name, started.elapsed());
         let done = done.inspect_err(|error| self.db.health().note(error));
         match done {
