@@ -15,6 +15,7 @@
 mod purpose;
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use aes_siv::KeyInit;
 use aes_siv::siv::Aes128Siv;
@@ -31,19 +32,27 @@ use super::Secret;
 #[error("the token is not valid")]
 pub struct BadToken;
 
-/// The secret keys of the installation, newest first. Derived keys are computed on use, so that only the root keys
-/// stay in memory.
+/// The secret keys of the installation, newest first. Derived keys that every mail needs are kept: deriving one costs
+/// more than using it.
 #[derive(Clone)]
 pub struct Keys {
     live: Vec<RootKey>,
-    pepper: [u8; 32],
+    pepper: hmac::Key,
+    /// The keys of the domains [`FREQUENT`], in that order.
+    frequent: Vec<hmac::Key>,
 }
 
 #[derive(Clone)]
 struct RootKey {
     id: char,
     prk: hkdf::Prk,
+    /// The keys for sealing, by purpose; each is derived when it is needed first.
+    sealing: [OnceLock<[u8; 32]>; Purpose::COUNT],
 }
+
+const ADDRESS: &str = "address";
+/// The domains of which every mail needs a hash.
+const FREQUENT: [&str; 2] = [ADDRESS, Keys::MESSAGE_ID];
 
 /// The shortest secret key that is accepted, in characters: 128 bits written in hexadecimal.
 pub const SECRET_KEY_MIN_CHARS: usize = 32;
@@ -57,6 +66,9 @@ impl hkdf::KeyType for Length {
 }
 
 impl Keys {
+    /// The domain of the hashes in Message-IDs.
+    pub const MESSAGE_ID: &str = "message-id";
+
     /// Keys from the configured secret: one key, or `new,old` while rotating.
     ///
     /// # Errors
@@ -81,14 +93,17 @@ impl Keys {
             live.push(RootKey {
                 id,
                 prk: hkdf::Salt::new(hkdf::HKDF_SHA256, b"canvass").extract(key.as_bytes()),
+                sealing: Default::default(),
             });
         }
         match live.len() {
             0 => Err("no secret key is set".into()),
             1 | 2 => Ok(Self {
                 live,
-                pepper: [0; 32],
-            }),
+                pepper: hmac::Key::new(hmac::HMAC_SHA256, &[]),
+                frequent: Vec::new(),
+            }
+            .with_pepper([0; 32])),
             n => Err(format!(
                 "{n} secret keys are set; at most two can be live (new,old)"
             )),
@@ -158,20 +173,26 @@ impl Keys {
     /// The same keys with the installation's pepper for [`Keys::hash`].
     #[must_use]
     pub fn with_pepper(mut self, pepper: [u8; 32]) -> Self {
-        self.pepper = pepper;
+        self.pepper = hmac::Key::new(hmac::HMAC_SHA256, &pepper);
+        self.frequent = FREQUENT.map(|domain| self.of_domain(domain)).into();
         self
+    }
+
+    fn of_domain(&self, domain: &str) -> hmac::Key {
+        let key = hmac::sign(&self.pepper, domain.as_bytes());
+        hmac::Key::new(hmac::HMAC_SHA256, key.as_ref())
     }
 
     /// A keyed hash of `value` in `domain`; stable for the lifetime of the database.
     #[must_use]
     pub fn hash(&self, domain: &str, value: &[u8]) -> [u8; 32] {
-        let domain_key = hmac::sign(
-            &hmac::Key::new(hmac::HMAC_SHA256, &self.pepper),
-            domain.as_bytes(),
-        );
-        let mac = hmac::Key::new(hmac::HMAC_SHA256, domain_key.as_ref());
+        let frequent = FREQUENT.iter().position(|frequent| *frequent == domain);
+        let mac = match frequent.and_then(|at| self.frequent.get(at)) {
+            Some(key) => hmac::sign(key, value),
+            None => hmac::sign(&self.of_domain(domain), value),
+        };
         let mut out = [0; 32];
-        out.copy_from_slice(hmac::sign(&mac, value).as_ref());
+        out.copy_from_slice(mac.as_ref());
         out
     }
 
@@ -179,7 +200,7 @@ impl Keys {
     /// because it is not an address. `key` is the [`EmailAddress::key`](super::EmailAddress::key).
     #[must_use]
     pub fn address_hash(&self, key: &str) -> [u8; 32] {
-        self.hash("address", key.as_bytes())
+        self.hash(ADDRESS, key.as_bytes())
     }
 }
 
@@ -196,7 +217,9 @@ impl RootKey {
     }
 
     fn siv(&self, purpose: Purpose) -> Aes128Siv {
-        Aes128Siv::new(&self.derive::<32>(&[b"seal", purpose.label()]).into())
+        let key = self.sealing[purpose as usize]
+            .get_or_init(|| self.derive::<32>(&[b"seal", purpose.label()]));
+        Aes128Siv::new(&(*key).into())
     }
 
     fn derive<const N: usize>(&self, info: &[&[u8]]) -> [u8; N] {
@@ -280,6 +303,28 @@ mod tests {
             rotated.clone().with_pepper([1; 32]).hash("d", b"v"),
             rotated.hash("d", b"v")
         );
+    }
+
+    /// Links and hashes are used for years, so a key that is kept must be the one that would be derived.
+    #[test]
+    fn keys_that_are_kept_are_those_that_are_derived() {
+        let keys = keys(A).with_pepper([7; 32]);
+        let key = |octets: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, octets);
+        for domain in [ADDRESS, Keys::MESSAGE_ID, "another"] {
+            let of_domain = hmac::sign(&key(&[7; 32]), domain.as_bytes());
+            let derived = hmac::sign(&key(of_domain.as_ref()), b"value");
+            for _ in 0..2 {
+                assert_eq!(keys.hash(domain, b"value"), derived.as_ref());
+            }
+        }
+        for purpose in [Purpose::Confirm, Purpose::Unsubscribe, Purpose::Live] {
+            let root = &keys.live[0];
+            let derived = root.derive::<32>(&[b"seal", purpose.label()]);
+            let sealed = Aes128Siv::new(&derived.into()).encrypt([purpose.label()], b"x");
+            for _ in 0..2 {
+                assert_eq!(sealed.as_deref().ok(), Some(&*root.seal(purpose, b"x")));
+            }
+        }
     }
 
     #[test]

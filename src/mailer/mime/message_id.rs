@@ -9,7 +9,7 @@ use crate::types::{IssueId, Keys, ReaderId, varint::pack};
 /// It is a keyed hash, which is stable across restarts and key rotations and does not reveal the number of readers.
 #[must_use]
 pub fn message_id(keys: &Keys, issue: IssueId, reader: ReaderId, domain: &str) -> String {
-    let mac = keys.hash("message-id", &pack(&[issue.0, reader.0]));
+    let mac = keys.hash(Keys::MESSAGE_ID, &pack(&[issue.0, reader.0]));
     let local = BASE32_NOPAD.encode(&mac[..15]).to_ascii_lowercase();
     format!("<{local}@{domain}>")
 }

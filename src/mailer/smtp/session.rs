@@ -1,6 +1,6 @@
 //! One connection, driven phase by phase.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use futures::FutureExt as _;
 use lettre::transport::smtp::{client::AsyncSmtpConnection, response::Response};
@@ -287,7 +287,11 @@ impl Ready<'_> {
         session.heard.forget();
         session.mails += 1;
         let next = next.filter(|next| session.goes_on_with(next));
-        let message = String::from_utf8_lossy(message);
+        // It is text, and checking that is quicker than looking for what is to be replaced.
+        let message = match std::str::from_utf8(message) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(message),
+        };
         let framed = Framed::new(&message, next.map(|next| session.opening(next)));
         session.heard.message_begins(framed.octets());
         let sending = session.connection.command(framed);

@@ -47,6 +47,9 @@ pub enum Purpose {
 }
 
 impl Purpose {
+    /// How many there are.
+    pub(super) const COUNT: usize = Self::Live as usize + 1;
+
     /// The label for key derivation and associated data.
     pub(super) fn label(self) -> &'static [u8] {
         match self {
